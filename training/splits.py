@@ -144,6 +144,9 @@ def release_split(dataset: datasets.Dataset, seed: int = 0) -> datasets.Dataset:
     ravdess: fold 1 tests, fold 2 validates. tess: the older actress trains (15 % of her words validate), the younger
     tests. speechocean762: official train (5 % of its speakers validate), official test without sentences that train
     holds (those rows get None). Others: the official split; where there is none, by speaker 80/10/10.
+
+    Raises:
+        CorpusError: more than one corpus, no speakers to split by, or an own split with a speaker on two sides.
     """
     corpora = set(dataset["corpus"])
     if len(corpora) != 1:
@@ -152,6 +155,8 @@ def release_split(dataset: datasets.Dataset, seed: int = 0) -> datasets.Dataset:
     if corpus in _RELEASE:
         return with_split(dataset, _RELEASE[corpus](dataset))
     if any(dataset["split"]):
+        if corpus == "own":
+            assert_speakers_disjoint(dataset)
         return dataset
     return split_by_speaker(dataset, seed=seed)
 

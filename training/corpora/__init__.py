@@ -18,7 +18,9 @@ from .schema import Corpus, CorpusError, RowProblem, build_dataset, find_parquet
 
 __all__ = ["CORPORA", "CorpusError", "RowProblem", "describe", "load_corpus"]
 
-CORPORA = ("ravdess", "tess", "speechocean762", "meld", "goemotions")
+CORPORA = (
+    "ravdess", "tess", "savee", "cremad", "iemocap", "meld", "goemotions", "speechocean762", "librispeech", "own",
+)  # fmt: skip
 
 
 def describe(name: str) -> Corpus:

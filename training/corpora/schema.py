@@ -167,7 +167,7 @@ def _check(row: dict[str, Any], corpus: Corpus, labels: dict[str, str | None]) -
         return None, ("unknown label", f"unknown label {unknown[0]!r}; known: {', '.join(EMOTIONS)}")
     text = row.get("text")
     text = text.strip() if text else text
-    if corpus.needs_text and not text:
+    if row.get("needs_text", corpus.needs_text) and not text:
         return None, ("empty transcript", "empty transcript")
     audio, duration = row.get("audio"), row.get("duration")
     if audio is None and corpus.needs_audio:
