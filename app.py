@@ -1,0 +1,47 @@
+"""The Space: load the models, build the page, serve it. Settings come from environment variables:
+
+PHONOLINGUISTIC_FUSION, PHONOLINGUISTIC_MULTITASK, PHONOLINGUISTIC_ASR   a directory or org/repo[@revision] each
+GRADIO_SERVER_NAME, GRADIO_SERVER_PORT                                   where to listen (default 127.0.0.1:7860)
+"""
+
+import logging
+import os
+
+import gradio as gr
+
+import phonolinguistic
+from webui.layout import build_page
+from webui.theme import STYLE_SHEET, page_theme
+
+MAX_WAITING = 32  # further visitors are told to come back instead of waiting for minutes
+AT_ONCE = 2  # two runs side by side keep a two-core machine busy; more would only make each slower
+
+
+def serve(recognizer, **options) -> gr.Blocks:
+    """Build the page around `recognizer` and launch it; `options` go to Gradio's launch(). Returns the page."""
+    # Neither telemetry nor a version check: nobody learns who uses the page.
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    page: gr.Blocks = build_page(recognizer)
+    page.queue(max_size=MAX_WAITING, default_concurrency_limit=AT_ONCE)
+    settings = {
+        "theme": page_theme(),
+        "css_paths": [STYLE_SHEET],
+        "max_file_size": "50mb",
+        "mcp_server": True,
+        "run_history": False,
+        "ssr_mode": False,
+        "footer_links": ["api", "settings"],
+        "show_error": False,
+    }
+    page.launch(**(settings | options))
+    return page
+
+
+def main() -> None:
+    """Load what the environment names, or the embedded release, and serve until stopped."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    serve(phonolinguistic.EmotionRecognizer.from_pretrained())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The page: layout, charts and words. It knows `phonolinguistic`; nothing in `phonolinguistic` knows it."""

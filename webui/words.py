@@ -1,0 +1,111 @@
+"""Every text that the page shows, in one place. No HTML here except what `views.py` wraps around it."""
+
+TITLE = "PhonoLinguistic"
+TAGLINE = "Speech goes in, one of seven emotions comes out: from the voice, the words, or both, each with its cost."
+
+# EU AI Act, Regulation (EU) 2024/1689. Shown beside the clip, before anything can be pressed.
+NOTICE_TITLE = "A machine infers emotion from your voice"
+NOTICE = (
+    "By pressing a button on this page you consent to that, for the clip that you gave (EU AI Act, Art. 50(3)). "
+    "Use only your own voice, or a voice whose owner agreed."
+)
+NOTICE_PROHIBITED = (
+    "Using emotion recognition in workplaces and in education is prohibited in the EU (Art. 5(1)(f)), "
+    "except for medical or safety reasons."
+)
+NOTICE_STORED = (
+    "Nothing is stored beyond the request. The clip waits in a temporary folder so that you can play it, "
+    "and is deleted within 20 minutes."
+)
+
+MODE_NAMES = {"audio": "Audio only", "text": "Text only", "fusion": "Fusion", "multitask": "Multi-task"}
+
+MODE_SUMMARIES = {
+    "audio": "How it was said. One speech network, no transcript.",
+    "text": "What was said. A speech recogniser writes the words, BERT reads them.",
+    "fusion": "Both, from two speech networks: one writes the words, the other hears the voice.",
+    "multitask": "Both, from one speech network that writes the words and hears the voice in a single pass.",
+}
+
+# A person reads "how was that measured" beside the numbers, not in a manual.
+STAGE_NAMES = {
+    "decode_audio": "Decode the clip",
+    "voice_activity": "Find the speech",
+    "asr_features": "Recogniser: spectrum",
+    "asr_encoder": "Recogniser: encoder",
+    "asr_decoder": "Recogniser: decoder",
+    "features": "Voice: spectrum",
+    "speech_encoder": "Voice: encoder",
+    "speech_decoder": "Shared network: decoder",
+    "text_encoder": "Read the words (BERT)",
+    "heads": "Decide (heads)",
+}
+
+STATUS_NAMES = {"ok": "Clear", "uncertain": "Uncertain", "no_speech": "No speech"}
+
+STATUS_EXPLAINED = {
+    "ok": "The winning emotion reached the confidence that this model needs before its answer counts.",
+    "uncertain": "No emotion reached the confidence that this model needs. What is shown is its best guess, no more.",
+    "no_speech": "The voice-activity detector found no speech in this clip, so no emotion is claimed.",
+}
+
+COMPARE_BUTTON = "Compare all four"
+COMPARE_HINT = "Record or upload a clip of 0.3 to 30 seconds, or pick an example. Then press “Compare all four”."
+MODE_BUTTON = "Run {name}"
+MODE_HINT = (
+    "Press “Run {name}” for this mode by itself, or “Compare all four” on the first tab, which fills this one too."
+)
+TYPED_LABEL = "Words to read"
+TYPED_HELP = "The transcript appears here. Change a word, or type your own sentence, and read it again."
+TYPED_BUTTON = "Read these words"
+TYPED_EMPTY = "Type a few words first."
+INFLUENCE_TITLE = "Which words moved the answer"
+INFLUENCE_HELP = (
+    "Each word was left out once. The number is how far the probability of “{emotion}” fell without it, in percentage "
+    "points: + means that the word spoke for the answer, \u2212 against it."
+)
+TIMELINE_BUTTON = "Follow the emotion over time"
+TIMELINE_HINT = (
+    "For a longer recording, up to 30 minutes. It is cut at the pauses of the speaker, and each piece gets its own "
+    "answer. It reads your clip, the one that the other tabs use."
+)
+TIMELINE_MODE = "Mode"
+TIMELINE_CSV = "Download the segments (CSV)"
+TIMELINE_EMPTY = "No speech was found in this recording, so there is nothing to draw."
+
+NO_CLIP = "There is no clip yet. Record one, upload one, or pick an example."
+GONE_CLIP = "The clip is no longer on the server (clips are deleted within 20 minutes). Please give it again."
+UNEXPECTED = "Something failed on the server. The clip was not the cause as far as we know; please try once more."
+NOT_AVAILABLE = "The loaded models cannot run this mode. Available: {modes}."
+
+TIMING_NOTE = (
+    "Measured in this very run on {device} with {threads} thread{plural}. In Compare each network runs once, and each "
+    "mode is charged the sum of the stages that it would need alone."
+)
+
+ABOUT_MODELS = "What is loaded"
+ABOUT_METRICS = "How well it does"
+ABOUT_NO_METRICS = "This model came without a metrics file."
+ABOUT_LIMITS = "Limits of use"
+LIMITS = (
+    "The voice part of the embedded release learned from acted speech in North American English (RAVDESS, TESS): "
+    "trained actors who say a few fixed sentences in studio quality. Everyday speech is quieter, mixed and noisier. "
+    "Expect clearly worse answers there.",
+    "Its text part learned from English written online and from the subtitles of one television series. "
+    "Irony, dialects and other languages are outside of what it knows.",
+    "An expression is not a feeling. The answer says which of seven labels the sound and the words resemble, "
+    "not what a person feels, means or will do.",
+    "Performance differs between speakers, ages, accents and recording devices, and was not measured for most groups.",
+    "Not for decisions about people: no hiring, grading, policing, insurance, diagnosis or lie detection.",
+)
+ABOUT_PRIVACY = "Your data"
+PRIVACY = (
+    "The page asks no other host for anything: no fonts, scripts, analytics or trackers.",
+    "No account, no cookie of ours, no history. The clip is deleted within 20 minutes; answers never reach a disk.",
+    "The operator of a copy of this page is responsible for the duties of a deployer under the EU AI Act and the GDPR.",
+)
+ABOUT_API = "Call it from a program"
+API_TEXT = (
+    "Four endpoints return plain JSON: /compare, /recognize, /timeline and /model_info. "
+    "“Use via API” at the foot of the page shows each call; the same four are MCP tools at gradio_api/mcp/."
+)
