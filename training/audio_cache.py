@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,9 +40,9 @@ def clip_key(audio: dict[str, Any]) -> str:
 
 
 def _write(path: Path, content: bytes | np.ndarray) -> None:
-    """Write under a name of this process, then rename: a reader never sees half a file."""
+    """Write under a name of this process and thread, then rename: a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     with open(temporary, "wb") as handle:
         if isinstance(content, bytes):
             handle.write(content)
