@@ -169,7 +169,11 @@ class Routes:
         card = commit.files.get("README.md")
         if card is not None:
             data = hub_social.front_matter(self.store.content(card).decode()) or {}
-            info |= {"cardData": data, "pipeline_tag": data.get("pipeline_tag"), "library_name": data.get("library_name")}
+            info |= {
+                "cardData": data,
+                "pipeline_tag": data.get("pipeline_tag"),
+                "library_name": data.get("library_name"),
+            }
         if kind == "space":
             info |= {"sdk": repo.sdk, "runtime": {"stage": "BUILDING", "hardware": {"current": repo.hardware}}}
         return reply(info)

@@ -83,9 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
             return response
         parts = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        return hub.routes.handle(
-            Request(self.command, parts.path, parse_qs(parts.query), headers, body, base=hub.url)
-        )
+        return hub.routes.handle(Request(self.command, parts.path, parse_qs(parts.query), headers, body, base=hub.url))
 
     def _send(self, response: Response, fault: Fault | None) -> None:
         body, announced, kind = response.body, len(response.body), fault.kind if fault else None

@@ -3,8 +3,8 @@
     @on_gpu
     def compare(clip): ...
 
-The package `spaces` exists only where the Space's hardware is ZeroGPU. It must be imported before torch touches CUDA, so
-`app.py` imports this module first.
+The package `spaces` exists only where the Space's hardware is ZeroGPU. It must be imported before torch touches
+CUDA: `app.py` imports this module first.
 """
 
 import importlib
