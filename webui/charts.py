@@ -156,9 +156,13 @@ def difference_in_words(modes: dict) -> str:
         return "No mode gave an answer."
     if len(groups) == 1:
         emotion, members = next(iter(groups.items()))
+        if len(members) == 1 and not silent:
+            return f"{MODE_NAMES[members[0]]} says {emotion}."
+        agreed = "All" if not silent else "The other" if len(members) > 1 else "Only"
         if len(members) == 1:
-            return f"{MODE_NAMES[members[0]]} hears {emotion}."
-        return f"All {len(members)} modes agree: {emotion}."
+            return f"Only {MODE_NAMES[members[0]]} gives an answer: {emotion}. {_list_names(silent)} heard no words."
+        sentence = f"{agreed} {len(members)} modes agree: {emotion}."
+        return f"{sentence} {_list_names(silent)} heard no words." if silent else sentence
     parts = [
         f"{_list_names(members)} {'say' if len(members) > 1 else 'says'} {emotion}"
         for emotion, members in groups.items()

@@ -37,9 +37,9 @@ def face(emotion: str | None, size: int = 24) -> str:
 
 def milliseconds(seconds: float) -> str:
     """0.0004 -> '0.4 ms', 0.0416 -> '42 ms', 1.234 -> '1.23 s'."""
-    if seconds >= 1:
+    if seconds >= 0.9995:
         return f"{seconds:.2f} s"
-    return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"
+    return f"{seconds * 1000:.1f} ms" if seconds < 0.00995 else f"{seconds * 1000:.0f} ms"
 
 
 def clock(seconds: float) -> str:

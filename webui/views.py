@@ -8,7 +8,7 @@ from phonolinguistic.labels import EMOTIONS, MODES
 
 from . import words
 from .charts import difference_in_words, latency_chart, score_bars, stage_name, swatch, timeline_chart
-from .markup import clock, escape, face, milliseconds, millions, percent, ranked, spoken_time, table
+from .markup import clock, escape, face, millions, milliseconds, percent, ranked, spoken_time, table
 
 _STATUS_SIGNS = {"ok": "●", "uncertain": "◐", "no_speech": "○"}
 

@@ -46,7 +46,7 @@ STATUS_NAMES = {"ok": "Clear", "uncertain": "Uncertain", "no_speech": "No speech
 STATUS_EXPLAINED = {
     "ok": "The winning emotion reached the confidence that this model needs before its answer counts.",
     "uncertain": "No emotion reached the confidence that this model needs. What is shown is its best guess, no more.",
-    "no_speech": "The voice-activity detector found no speech in this clip, so no emotion is claimed.",
+    "no_speech": "Nobody was heard speaking, or this mode reads words and heard none: no emotion is claimed.",
 }
 
 COMPARE_BUTTON = "Compare all four"

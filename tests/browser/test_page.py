@@ -1,0 +1,237 @@
+"""The page in headless Chromium, as a person uses it: upload, record, press, read; desktop, phone, dark, keyboard."""
+
+import base64
+import os
+import re
+import shutil
+import wave
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from phonolinguistic.audio import load_audio
+from phonolinguistic.labels import EMOTIONS, MODES
+from webui import words
+
+pytestmark = pytest.mark.browser
+
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+TABS = [*(words.MODE_NAMES[mode] for mode in MODES), "Timeline", "About", "Compare"]
+LATENCY = re.compile(r"^\d+(\.\d+)? m?s$")
+
+
+@pytest.fixture(scope="module")
+def microphone(speech_clip, tmp_path_factory):
+    """The speech clip as the 48 kHz WAV that Chromium plays into its fake microphone."""
+    samples = np.repeat(load_audio(speech_clip).samples, 3)
+    path = tmp_path_factory.mktemp("microphone") / "speech.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(microphone):
+    executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=[*SWITCHES, f"--use-file-for-fake-audio-capture={microphone}"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser, live_page):
+    """Opens the page; at the end, no console error may have been seen and no other host asked."""
+    contexts, errors, foreign = [], [], []
+
+    def open_one(viewport=DESKTOP, expected_error=None, **options):
+        context = browser.new_context(viewport=viewport, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on(
+            "console",
+            lambda message: (
+                errors.append(message.text)
+                if message.type == "error" and not (expected_error and expected_error in message.text)
+                else None
+            ),
+        )
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith((live_page, "data:", "blob:")) else foreign.append(request.url)
+            ),
+        )
+        page.goto(live_page)
+        expect(page.locator("#pl-compare")).to_be_visible()
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert errors == []
+    assert foreign == []
+
+
+def upload(page, path):
+    page.locator("#pl-clip input[type=file]").set_input_files(str(path))
+    expect(page.locator("#pl-clip").get_by_role("button", name="Play", exact=True)).to_be_visible()
+
+
+def switch_to(page, name):
+    """Open a tab, through the menu of further tabs when the screen is too narrow to show it."""
+    tab = page.locator("#pl-tabs").get_by_role("tab", name=name, exact=True)
+    if not tab.is_visible():
+        page.locator("#pl-tabs").get_by_role("button", name="More tabs").click()
+        page.locator("#pl-tabs .overflow-dropdown").get_by_text(name, exact=True).click()
+        return
+    tab.click()
+
+
+def read_cards(page):
+    """mode -> (emotion, latency text) of the Compare tab."""
+    cards = page.locator("#pl-comparison .pl-card")
+    expect(cards).to_have_count(4, timeout=60_000)
+    return {
+        card.get_attribute("data-mode"): (card.get_attribute("data-emotion"), card.locator(".latency").inner_text())
+        for card in cards.all()
+    }
+
+
+def assert_four_answers(page):
+    answers = read_cards(page)
+    assert set(answers) == set(MODES)
+    for emotion, latency in answers.values():
+        assert emotion in EMOTIONS
+        assert LATENCY.match(latency)
+
+
+def test_upload_compare_and_every_tab(open_page, speech_clip):
+    page = open_page()
+    for text in (words.NOTICE_TITLE, "Art. 50(3)", "Art. 5(1)(f)", "Nothing is stored beyond the request"):
+        expect(page.locator(".pl-notice")).to_contain_text(text)
+    upload(page, speech_clip)
+    page.locator("#pl-compare").click()
+    assert_four_answers(page)
+    expect(page.locator(".pl-saving")).to_contain_text("parameters")
+    expect(page.locator("#pl-comparison .pl-lat")).to_have_count(4)
+    for mode in MODES:
+        switch_to(page, words.MODE_NAMES[mode])
+        expect(page.locator(f"#pl-view-{mode} .pl-answer")).to_be_visible()
+        expect(page.locator(f"#pl-view-{mode} .pl-bar")).to_have_count(7)
+    switch_to(page, "About")
+    expect(page.get_by_text(words.ABOUT_LIMITS)).to_be_visible()
+    page.screenshot()
+
+
+def test_one_mode_by_itself_and_typed_words(open_page, speech_clip):
+    page = open_page()
+    upload(page, speech_clip)
+    switch_to(page, "Audio only")
+    page.locator("#pl-run-audio").click()
+    expect(page.locator("#pl-view-audio .pl-answer")).to_be_visible()
+    switch_to(page, "Text only")
+    page.locator("#pl-typed textarea").fill("I am <b>so</b> happy today")
+    page.locator("#pl-read").click()
+    expect(page.locator("#pl-influence .pl-word")).to_have_count(5)
+    expect(page.locator("#pl-influence")).to_contain_text("<b>so</b>")
+    numbers = page.locator("#pl-influence .number").all_inner_texts()
+    assert all(re.match(r"^[+±\u2212]\d+\.\d$", number) for number in numbers)
+
+
+def test_timeline_offers_its_segments_as_csv(open_page, speech_clip):
+    page = open_page()
+    upload(page, speech_clip)
+    switch_to(page, "Timeline")
+    page.locator("#pl-follow").click()
+    link = page.locator("#pl-timeline a.pl-download")
+    expect(link).to_be_visible(timeout=60_000)
+    with page.expect_download() as download:
+        link.click()
+    assert download.value.suggested_filename == "timeline.csv"
+    rows = base64.b64decode(link.get_attribute("href").split(",")[1]).decode().splitlines()
+    assert rows[0].startswith("start,end,emotion,confidence,status,anger")
+    assert len(rows) == 1 + page.locator("#pl-timeline tbody tr").count() >= 2
+
+
+def test_microphone(open_page):
+    page = open_page(permissions=["microphone"])
+    clip = page.locator("#pl-clip")
+    clip.get_by_role("button", name="Record audio").click()
+    clip.get_by_role("button", name="Record", exact=True).click()
+    page.wait_for_timeout(2500)
+    clip.locator("button.stop-button").click()
+    expect(clip.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    page.locator("#pl-compare").click()
+    assert_four_answers(page)
+
+
+def test_a_file_that_is_no_audio_gets_a_short_message(open_page, tmp_path):
+    page = open_page(expected_error="Waveform load error")  # the player says so to the console
+    broken = tmp_path / "not audio.wav"
+    broken.write_text("this is no sound " * 50)
+    page.locator("#pl-compare").click()
+    expect(page.locator("#pl-comparison [role=alert]")).to_contain_text("There is no clip yet")
+    page.locator("#pl-clip input[type=file]").set_input_files(str(broken))
+    expect(page.locator("#pl-clip input[type=file]")).to_have_count(0)
+    page.locator("#pl-compare").click()
+    alert = page.locator("#pl-comparison [role=alert]")
+    expect(alert).not_to_contain_text("There is no clip yet")
+    assert 10 < len(alert.inner_text()) < 250
+    assert not re.search(r"(^|\s)/\w", alert.inner_text())  # no path of the server
+
+
+def test_phone(open_page, speech_clip):
+    page = open_page(PHONE, has_touch=True)
+    upload(page, speech_clip)
+    page.locator("#pl-compare").click()
+    assert_four_answers(page)
+    for name in TABS:
+        switch_to(page, name)
+        page.wait_for_timeout(150)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], name
+
+
+def test_dark(open_page):
+    page = open_page(color_scheme="dark")
+    colours = page.evaluate(
+        """() => ["backgroundColor", "color"].map(key => getComputedStyle(
+            key === "color" ? document.querySelector(".pl-notice p") : document.querySelector(".pl-notice"))[key])"""
+    )
+    ground, ink = (sum(int(n) for n in re.findall(r"\d+", colour)[:3]) for colour in colours)
+    assert ground < 150 < 500 < ink
+
+
+def test_keyboard_alone(open_page, speech_clip):
+    page = open_page()
+    upload(page, speech_clip)
+    page.locator("body").click(position={"x": 2, "y": 2})
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "pl-compare":
+            break
+    assert page.evaluate("document.activeElement.id") == "pl-compare"
+    page.keyboard.press("Enter")
+    assert_four_answers(page)
+    page.locator("#pl-tabs").get_by_role("tab", name="Compare", exact=True).focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#pl-run-audio")).to_be_visible()

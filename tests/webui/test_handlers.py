@@ -1,0 +1,99 @@
+"""The handlers: refusals become short messages, nothing crashes, no path of the machine leaks."""
+
+import gradio as gr
+import pytest
+from fakes import TRANSCRIPT, FakeRecognizer
+
+from phonolinguistic.audio import AudioError
+from phonolinguistic.labels import MODES
+from webui import words
+from webui.about import about_view, fallback_notices, metrics_tables
+from webui.api import Api
+from webui.guard import Guard
+from webui.handlers import Handlers
+
+
+@pytest.fixture
+def clip(tmp_path):
+    path = tmp_path / "a clip é.wav"
+    path.write_bytes(b"not read by the fake")
+    return str(path)
+
+
+def handlers(**options):
+    return Handlers(Guard(FakeRecognizer(**options)))
+
+
+def test_compare_fills_every_tab(clip):
+    outputs = handlers().compare(clip)
+    assert len(outputs) == 1 + len(MODES) + 2
+    assert all(f'data-mode="{mode}"' in view for mode, view in zip(MODES, outputs[1:5], strict=True))
+    assert outputs[5] == TRANSCRIPT
+
+
+def test_no_clip_and_a_clip_that_is_gone():
+    assert words.NO_CLIP in handlers().compare(None)[0]
+    assert "no longer on the server" in handlers().recognize("/nowhere/x.wav", "audio")
+
+
+def test_audio_error_is_shown_as_it_is(clip):
+    html = handlers(error=AudioError("the clip has 0.1 s; accepted are 0.3 to 30 s")).compare(clip)[0]
+    assert "accepted are 0.3 to 30 s" in html and 'role="alert"' in html
+
+
+def test_unexpected_errors_say_nothing_about_the_machine(clip):
+    broken = handlers(error=RuntimeError("/secret/models/x.bin is broken"))
+    for html in (
+        broken.compare(clip)[0],
+        broken.recognize(clip, "audio"),
+        broken.recognize_words(clip)[0],
+        broken.read_typed("hello there")[0],
+        broken.timeline(clip, "multitask", progress=lambda *_, **__: None),
+    ):
+        assert "/secret" not in html and words.UNEXPECTED.split(";")[0] in html
+
+
+def test_a_mode_that_is_not_loaded_is_refused(clip):
+    assert "Available: audio" in handlers().recognize(clip, "telepathy")
+
+
+def test_typed_words_show_what_moved_them_and_empty_words_are_refused():
+    view, influence = handlers().read_typed("  so glad  ")
+    assert "From typed words" in view and "+8.0" in influence
+    assert words.TYPED_EMPTY in handlers().read_typed("   ")[0]
+
+
+def test_api_answers_plain_json_without_places(clip):
+    api = Api(Guard(FakeRecognizer()))
+    answer = api.compare(clip)
+    assert set(answer["modes"]) == set(MODES)
+    assert answer["clip"]["path"] is None and answer["clip"]["name"] == "a clip é.wav"
+    assert api.recognize(clip, "audio")["mode"] == "audio"
+    assert len(api.timeline(clip)["segments"]) == 8
+    info = api.model_info()
+    assert info["modes"] == list(MODES) and "/nowhere" not in str(info)
+
+
+def test_api_raises_what_a_client_can_show(clip):
+    with pytest.raises(gr.Error, match="accepted"):
+        Api(Guard(FakeRecognizer(error=AudioError("too short; accepted are 0.3 to 30 s")))).compare(clip)
+
+
+def test_about_tells_the_model_the_fallback_and_the_limits():
+    models = FakeRecognizer(notice="org/x <b>was</b> not reachable; the embedded release is used.").models
+    html = about_view(models)
+    assert "&lt;b&gt;was" in html and "macro f1" in html and "0.610" in html and "acted speech" in html
+    assert fallback_notices(models).count("not reachable") == 1
+    assert fallback_notices(FakeRecognizer().models) == ""
+
+
+def test_any_metrics_file_becomes_tables():
+    metrics = {
+        "note": "x < y",
+        "f1": 0.5,
+        "deep": {"a": {"b": {"c": {"d": 1}}}},
+        "list": [1, 2],
+        "mixed": {"n": 3, "per class": {"joy": {"f1": 0.25, "support": 1200}}},
+    }
+    html = metrics_tables(metrics)
+    assert "x &lt; y" in html and "0.250" in html and "1,200" in html
