@@ -1,8 +1,6 @@
 """Shared by all tests: no test reaches the real Hub, and where the embedded release lies."""
 
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,18 +10,7 @@ for folder in (ROOT, ROOT / "tests"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-from hub_server import LocalHub  # noqa: E402  (needs the path above)
-
-# huggingface_hub reads these once, when it is imported: so they are set before any test imports it. The local Hub
-# speaks Git LFS, not Xet.
-HUB = LocalHub().start()
-os.environ["HF_ENDPOINT"] = HUB.url
-os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="phonolinguistic-tests-")
-os.environ["HF_HUB_DISABLE_XET"] = "1"
-os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-for name in ("HF_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_CACHE", "HUGGING_FACE_HUB_TOKEN"):
-    os.environ.pop(name, None)
+import hub_session  # noqa: E402, F401  (starts the local Hub and points the client at it, before any test imports it)
 
 
 @pytest.fixture(scope="session")

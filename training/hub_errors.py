@@ -3,7 +3,6 @@
 import os
 from contextlib import contextmanager
 
-import httpx2
 from huggingface_hub import get_token
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -13,6 +12,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import httpx
 
 from .bundle import PublishError
 
@@ -33,7 +33,7 @@ def describe(error: BaseException, repo_id: str) -> str:
     """One sentence: what the Hub refused, and what to do."""
     chain, seen = error, []
     while chain is not None and chain not in seen:  # lfs uploads wrap the cause once or twice
-        if isinstance(chain, (HfHubHTTPError, httpx2.HTTPError, LocalTokenNotFoundError)):
+        if isinstance(chain, (HfHubHTTPError, httpx.HTTPError, LocalTokenNotFoundError)):
             error = chain
             break
         seen.append(chain)
@@ -42,7 +42,7 @@ def describe(error: BaseException, repo_id: str) -> str:
         return "no token: log in with `hf auth login`, or set HF_TOKEN to a token that may write"
     if isinstance(error, OfflineModeIsEnabled):
         return "the Hub client is in offline mode: unset HF_HUB_OFFLINE"
-    if isinstance(error, httpx2.TransportError):
+    if isinstance(error, httpx.TransportError):
         return f"the connection to the Hub failed ({type(error).__name__}); run the same command again to go on"
     if isinstance(error, HfHubHTTPError):
         status = error.response.status_code
@@ -70,7 +70,7 @@ def hub_errors(repo_id: str, *tokens: str | None):
     """Turn what the Hub client raises into a `PublishError`, its cause (which names headers and addresses) left out."""
     try:
         yield
-    except (HfHubHTTPError, httpx2.HTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled, OSError) as error:
+    except (HfHubHTTPError, httpx.HTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled, OSError) as error:
         message = describe(error, repo_id)
     except (RuntimeError, ValueError) as error:
         if isinstance(error, PublishError):

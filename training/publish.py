@@ -3,9 +3,9 @@
     python -m training.publish models/multitask org/name --private --tag v0.1.0 --dry-run
     python -m training.publish --all org --models models --collection "Emotion from speech"
 
-Nothing is sent unless the whole directory passes: trained heads, all tensors, metrics.json, a complete card. One commit a
-model, so a reader never sees half of one; large files that arrived before a cut are not sent again. The token comes from
-`hf auth login` or HF_TOKEN, never from the command line, where other users of the machine could read it.
+Nothing is sent unless the whole directory passes: trained heads, all tensors, metrics.json, a complete card. One commit
+a model, so that a reader never sees half of one; large files that arrived before a cut are not sent again. The token
+comes from `hf auth login` or HF_TOKEN, never from the command line, where other users of the machine could read it.
 """
 
 import argparse
