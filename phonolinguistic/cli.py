@@ -1,0 +1,171 @@
+"""The command line: compare, recognize, timeline, batch.
+
+Answers go to stdout (`--json`: one JSON document and nothing else), progress and errors to stderr. Exit status: 0; 2
+for input that is refused, with one line that says what is wrong and what is accepted; 130 after Ctrl-C.
+"""
+
+import argparse
+import json
+import os
+import sys
+
+from .labels import MODES
+
+REFUSED, INTERRUPTED = 2, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors in one line, without the usage in front."""
+
+    def error(self, message: str):
+        self.exit(REFUSED, f"{self.prog}: error: {message}\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m phonolinguistic",
+        description="Emotion from speech, four ways: by voice, by words, by both, and by one shared network.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    models = _Parser(add_help=False)
+    group = models.add_argument_group("models (each a directory or org/repo[@revision]; default: the embedded release)")
+    group.add_argument("--model", help="this one model alone, fusion or multi-task")
+    group.add_argument("--fusion", help="the fusion model")
+    group.add_argument("--multitask", help="the multi-task model")
+    group.add_argument("--asr", help="the recogniser that writes the fusion model's transcript")
+    group.add_argument("--device", help="cpu, cuda, cuda:1 (default: a GPU when there is one)")
+    output = _Parser(add_help=False)
+    output.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+    compare = commands.add_parser("compare", parents=[models, output], help="all modes on one clip of 0.3 to 30 s")
+    compare.add_argument("clip")
+    recognize = commands.add_parser("recognize", parents=[models, output], help="one mode on one clip of 0.3 to 30 s")
+    recognize.add_argument("clip")
+    recognize.add_argument("--mode", choices=MODES, help="default: multitask, or what the model offers")
+    timeline = commands.add_parser("timeline", parents=[models, output], help="a recording of up to 30 min in pieces")
+    timeline.add_argument("clip")
+    timeline.add_argument("--mode", choices=MODES, help="default: multitask, or what the model offers")
+    batch = commands.add_parser(
+        "batch",
+        parents=[models],
+        help="a folder of clips, or a CSV with a column `path`",
+        description="Run it again with the same --out to go on where it stopped. Under `accelerate launch` the work is "
+        "shared out over the processes.",
+    )
+    batch.add_argument("source", metavar="FOLDER_OR_CSV")
+    batch.add_argument("--out", required=True, help="results.parquet or results.csv")
+    batch.add_argument("--mode", choices=MODES, help="default: multitask, or what the model offers")
+    batch.add_argument("--retry-errors", action="store_true", help="try clips again whose row carries an error")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Returns the exit status."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return _COMMANDS[options.command](options)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # `... | head`: the reader has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except _refusals() as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return REFUSED
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    from .audio import AudioError
+    from .batch import BatchError
+    from .releases import ReleaseError
+
+    return AudioError, BatchError, ReleaseError, _Refused
+
+
+class _Refused(ValueError):
+    """Options that do not go together."""
+
+
+def _recognizer(options, warm_up: bool = True):
+    # Warnings of the libraries are not part of an answer.
+    import warnings
+
+    warnings.filterwarnings("ignore")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "0" if sys.stderr.isatty() else "1")
+    if options.model and (options.fusion or options.multitask):
+        raise _Refused("--model stands alone: it says by itself whether it is fusion or multi-task.")
+    if options.device and not options.device.startswith(("cpu", "cuda")):
+        raise _Refused(f"--device {options.device}: accepted: cpu, cuda, cuda:0, ...")
+    from .recognizer import EmotionRecognizer
+
+    return EmotionRecognizer.from_pretrained(
+        options.model,
+        fusion=options.fusion,
+        multitask=options.multitask,
+        asr=options.asr,
+        device=options.device,
+        warm_up=warm_up,
+    )
+
+
+def _mode(options, recognizer) -> str:
+    mode = options.mode or recognizer.modes[-1]
+    if mode not in recognizer.modes:
+        raise _Refused(f"--mode {mode} is not in the loaded models; accepted: {', '.join(recognizer.modes)}.")
+    return mode
+
+
+def _print(options, result, table) -> int:
+    print(json.dumps(result.to_dict(), ensure_ascii=False, indent=2) if options.json else table(result))
+    sys.stdout.flush()
+    return 0
+
+
+def _compare(options) -> int:
+    from .tables import comparison_table
+
+    return _print(options, _recognizer(options).compare(options.clip), comparison_table)
+
+
+def _recognize(options) -> int:
+    from .tables import recognition_table
+
+    recognizer = _recognizer(options)
+    return _print(options, recognizer.recognize(options.clip, _mode(options, recognizer)), recognition_table)
+
+
+def _timeline(options) -> int:
+    from .tables import timeline_table
+
+    recognizer = _recognizer(options)
+    mode = _mode(options, recognizer)
+    if not sys.stderr.isatty():
+        return _print(options, recognizer.timeline(options.clip, mode), timeline_table)
+    from tqdm import tqdm
+
+    with tqdm(unit="piece", leave=False) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        timeline = recognizer.timeline(options.clip, mode, progress=report)
+    return _print(options, timeline, timeline_table)
+
+
+def _batch(options) -> int:
+    from .batch import find_clips, run_batch
+
+    clips = find_clips(options.source)
+
+    def load():
+        recognizer = _recognizer(options)
+        return recognizer, _mode(options, recognizer)
+
+    summary = run_batch(clips, options.out, load, retry_errors=options.retry_errors)
+    print(summary, file=sys.stderr)
+    return INTERRUPTED if summary.interrupted else 0
+
+
+_COMMANDS = {"compare": _compare, "recognize": _recognize, "timeline": _timeline, "batch": _batch}
