@@ -121,28 +121,34 @@ def _find(spec: str, revision: str | None, token: str | None) -> Release:
 
 def _download(repo: str, revision: str | None, token: str | None) -> tuple[Path, str, str | None]:
     """-> directory, commit, notice. An unreachable Hub is no failure when the files are in the cache."""
-    import httpx
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.utils import httpx  # the client's own: httpx or httpx2, by its version
 
     try:
         # First, because it answers at once where a download would try again and again.
-        commit = HfApi().model_info(repo, revision=revision, timeout=TIMEOUT, token=token).sha
-        path = snapshot_download(repo, revision=commit, token=token, allow_patterns=list(FILES), etag_timeout=TIMEOUT)
-        _verify(repo, commit, token)
-        return Path(path), commit, None
+        HfApi().model_info(repo, revision=revision, timeout=TIMEOUT, token=token)
+        # By its name, not by its commit: so the cache remembers which commit the name was, for when the Hub is away.
+        path = Path(
+            snapshot_download(repo, revision=revision, token=token, allow_patterns=list(FILES), etag_timeout=TIMEOUT)
+        )
+        _verify(repo, path.name, token)
+        return path, path.name, None
     except HFValidationError:
         raise ReleaseError(
             f"{repo!r} is not a name of a Hub repository; accepted: org/repo[@revision].", "name"
         ) from None
     except HfHubHTTPError as error:
-        raise _refusal(repo, revision, error) from error
+        refusal = _refusal(repo, revision, error)
+        cached = _cached(repo, revision) if refusal.reason in ("server", "rate_limit") else None
+        if cached is None:
+            raise refusal from error
     except (OfflineModeIsEnabled, LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
         cached = _cached(repo, revision)
         if cached is None:
             raise _unreachable(repo, error) from error
-        notice = f"The Hub cannot be reached: {repo} is the copy downloaded before ({cached.name[:12]})."
-        return cached, cached.name, notice
+    notice = f"The Hub cannot be reached: {repo} is the copy downloaded before ({cached.name[:12]})."
+    return cached, cached.name, notice
 
 
 def _cached(repo: str, revision: str | None) -> Path | None:
@@ -199,8 +205,8 @@ def _refusal(repo: str, revision: str | None, error: Exception) -> ReleaseError:
 
 
 def _unreachable(repo: str, error: Exception) -> ReleaseError:
-    import httpx
     from huggingface_hub.errors import OfflineModeIsEnabled
+    from huggingface_hub.utils import httpx
 
     if isinstance(error, OfflineModeIsEnabled):
         return ReleaseError(f"{repo} is not in the cache, and HF_HUB_OFFLINE forbids a download.", "offline")
