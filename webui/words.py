@@ -85,6 +85,9 @@ TIMING_NOTE = (
 
 ABOUT_MODELS = "What is loaded"
 ABOUT_METRICS = "How well it does"
+ABOUT_RESULTS = "On data that training did not see. UAR: mean recall over the emotions. In small type: 95 % interval"
+ABOUT_GROUPS = "Results by group of speakers"
+ABOUT_MORE = "Everything else in metrics.json"
 ABOUT_NO_METRICS = "This model came without a metrics file."
 ABOUT_LIMITS = "Limits of use"
 LIMITS = (

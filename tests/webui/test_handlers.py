@@ -7,10 +7,11 @@ from fakes import TRANSCRIPT, FakeRecognizer
 from phonolinguistic.audio import AudioError
 from phonolinguistic.labels import MODES
 from webui import words
-from webui.about import about_view, fallback_notices, metrics_tables
+from webui.about import about_view, fallback_notices
 from webui.api import Api
 from webui.guard import Guard
 from webui.handlers import Handlers
+from webui.metrics_view import metrics_tables
 
 
 @pytest.fixture
@@ -97,3 +98,31 @@ def test_any_metrics_file_becomes_tables():
     }
     html = metrics_tables(metrics)
     assert "x &lt; y" in html and "0.250" in html and "1,200" in html
+
+
+def test_results_are_shown_with_their_intervals_and_groups():
+    nested = {"uar": {"value": 0.5, "low": 0.4, "high": 0.6}, "accuracy": 0.55}
+    flat = {
+        "uar": 0.25,
+        "count": 192,
+        "intervals": {"uar": [0.2, 0.3]},
+        "groups": {"gender": {"female": {"uar": 0.52}}},
+    }
+    results = [
+        {"corpus": "ravdess", "split": "test", "mode": "audio", "n": 1920, "metrics": nested},
+        {"corpus": "tess", "mode": "multitask", "metrics": flat},
+    ]
+    html = metrics_tables({"results": results})
+    for text in (
+        "50.0 %",
+        "40.0–60.0",
+        "55.0 %",
+        "1,920",
+        "25.0 %",
+        "20.0–30.0",
+        ">192<",
+        "Multi-task",
+        "52.0 %",
+        "female",
+    ):
+        assert text in html
