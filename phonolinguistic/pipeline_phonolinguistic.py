@@ -16,13 +16,19 @@ import wave
 import numpy as np
 import torch
 from torch.nn import functional as F
-from transformers import AutoProcessor, Pipeline, WhisperForConditionalGeneration
+from transformers import (
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoModelForCTC,
+    AutoTokenizer,
+    Pipeline,
+    WhisperForConditionalGeneration,
+)
 
 from .processing_phonolinguistic import SAMPLE_RATE
-from .speech_phonolinguistic import WhisperGreedyDecoder, token_limit
+from .speech_phonolinguistic import WhisperGreedyDecoder, collapse_ctc, encode_whisper, token_limit
 
 MIN_SECONDS, MAX_SECONDS = 0.3, 30.0
-RECOGNISER_SECONDS = 30  # an off-the-shelf Whisper expects its input padded to this
 RESAMPLING_ZEROS = 32  # zero crossings of the windowed sinc on each side
 EMPTY_LEVEL = 1e-4  # peak under which a clip is digital silence
 
@@ -103,25 +109,33 @@ class PhonoLinguisticPipeline(Pipeline):
         if self.model.config.multitask:
             return self.processor.decode_transcripts(self.model.transcribe(states))[0]
         if self._recogniser is None:
-            source = self.model.config.asr
-            if not source:
-                raise ValueError("This model reads another network's transcript and names none: give `text`.")
-            network = WhisperForConditionalGeneration.from_pretrained(source, dtype=self.model.dtype)
-            self._recogniser = network.to(self.device).eval(), AutoProcessor.from_pretrained(source)
-        network, processor = self._recogniser
-        features = processor.feature_extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
-        features = features["input_features"].to(self.device, self.model.dtype)
+            self._recogniser = _load_recogniser(self.model.config.asr, self.model.dtype, self.device)
+        network, extractor, tokenizer = self._recogniser
+        inputs = extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+        values = next(iter(inputs.values())).to(self.device, self.model.dtype)
+        if network.config.model_type != "whisper":
+            ids = collapse_ctc(network(values).logits, None, network.config.pad_token_id)[0]
+            return tokenizer.decode(ids, skip_special_tokens=True, group_tokens=False).strip()
         settings = network.generation_config
-        forced = [token for _, token in sorted(settings.forced_decoder_ids or [])]
-        prompt = [settings.decoder_start_token_id, *forced]
+        forced = [token for _, token in sorted(getattr(settings, "forced_decoder_ids", None) or [])]
+        prompt = [network.config.decoder_start_token_id, *forced]
         if not forced and getattr(settings, "no_timestamps_token_id", None) is not None:
             prompt.append(settings.no_timestamps_token_id)
-        decoder = WhisperGreedyDecoder(
-            network.model.decoder, prompt, network.config.eos_token_id, settings.begin_suppress_tokens or []
-        )
-        encoded = network.model.encoder(features).last_hidden_state
-        ids = decoder(encoded, None, token_limit(len(samples) / SAMPLE_RATE))
-        return processor.tokenizer.decode(ids[0], skip_special_tokens=True).strip()
+        begin = getattr(settings, "begin_suppress_tokens", None) or []
+        decoder = WhisperGreedyDecoder(network.model.decoder, prompt, network.config.eos_token_id, begin)
+        states = encode_whisper(network.model.encoder, values)[0][-1]
+        ids = decoder(states, None, token_limit(len(samples) / SAMPLE_RATE))[0]
+        return tokenizer.decode(ids, skip_special_tokens=True).strip()
+
+
+def _load_recogniser(source: str | None, dtype: torch.dtype, device: torch.device):
+    """The recogniser that a fusion model reads: network, feature extractor, tokenizer."""
+    if not source:
+        raise ValueError("This model reads another network's transcript and names none: give `text`.")
+    whisper = AutoConfig.from_pretrained(source).model_type == "whisper"
+    network = (WhisperForConditionalGeneration if whisper else AutoModelForCTC).from_pretrained(source, dtype=dtype)
+    extractor, tokenizer = AutoFeatureExtractor.from_pretrained(source), AutoTokenizer.from_pretrained(source)
+    return network.to(device).eval(), extractor, tokenizer
 
 
 def read_clip(source, sampling_rate: int | None = None) -> np.ndarray:
