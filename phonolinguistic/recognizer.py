@@ -194,6 +194,7 @@ class EmotionRecognizer:
 
     def _answer(self, samples: np.ndarray, modes: tuple[str, ...]) -> dict[str, Answer]:
         """Each network of these modes once."""
+        samples = samples[: round(MAX_SECONDS * SAMPLE_RATE)]  # a file may be a codec's padding longer
         answers: dict[str, Answer] = {}
         for network in (self._loaded.fusion, self._loaded.multitask):
             wanted = {mode for mode in modes if self._networks[mode] is network}
