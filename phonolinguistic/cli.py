@@ -15,7 +15,10 @@ REFUSED, INTERRUPTED = 2, 130
 
 
 class _Parser(argparse.ArgumentParser):
-    """Errors in one line, without the usage in front."""
+    """Errors in one line, without the usage in front; options only in full."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, allow_abbrev=False, **options)
 
     def error(self, message: str):
         self.exit(REFUSED, f"{self.prog}: error: {message}\n")
@@ -109,6 +112,13 @@ def _recognizer(options, warm_up: bool = True):
     )
 
 
+def _check_clip(options, max_seconds: float | None = None) -> None:
+    """A clip that will be refused is refused before the models are loaded."""
+    from .audio import MAX_SECONDS, load_audio
+
+    load_audio(options.clip, max_seconds=max_seconds or MAX_SECONDS)
+
+
 def _mode(options, recognizer) -> str:
     mode = options.mode or recognizer.modes[-1]
     if mode not in recognizer.modes:
@@ -125,19 +135,23 @@ def _print(options, result, table) -> int:
 def _compare(options) -> int:
     from .tables import comparison_table
 
+    _check_clip(options)
     return _print(options, _recognizer(options).compare(options.clip), comparison_table)
 
 
 def _recognize(options) -> int:
     from .tables import recognition_table
 
+    _check_clip(options)
     recognizer = _recognizer(options)
     return _print(options, recognizer.recognize(options.clip, _mode(options, recognizer)), recognition_table)
 
 
 def _timeline(options) -> int:
+    from .audio import MAX_TIMELINE_SECONDS
     from .tables import timeline_table
 
+    _check_clip(options, MAX_TIMELINE_SECONDS)
     recognizer = _recognizer(options)
     mode = _mode(options, recognizer)
     if not sys.stderr.isatty():

@@ -19,3 +19,11 @@ def release() -> Path:
     folder = ROOT / "models"
     assert (folder / "multitask" / "config.json").is_file(), "models/ is missing: it is part of the repository"
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory) -> Path:
+    """asr/, fusion/ and multitask/ of tiny random networks; do not write into it."""
+    from tiny import tiny_release
+
+    return tiny_release(tmp_path_factory.mktemp("models"))

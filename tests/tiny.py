@@ -7,6 +7,7 @@ All of them write words of `WORDS`, never nothing, so that every stage has somet
 """
 
 import json
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -47,13 +48,13 @@ def bert_tokenizer() -> PreTrainedTokenizerFast:
 
 def whisper_tokenizer() -> PreTrainedTokenizerFast:
     """Whole words in place of Whisper's byte pairs; the special tokens are Whisper's."""
-    vocabulary = {word: i for i, word in enumerate([*WORDS, "[UNK]", *ASR_SPECIALS])}
-    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    vocabulary = {word: i for i, word in enumerate([*WORDS, "er", *ASR_SPECIALS])}
+    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="er"))
     backend.normalizer = normalizers.Lowercase()
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
     backend.decoder = decoders.WordPiece(prefix="##")
     return PreTrainedTokenizerFast(
-        tokenizer_object=backend, unk_token="[UNK]", bos_token=ASR_SPECIALS[0], eos_token=ASR_SPECIALS[0],
+        tokenizer_object=backend, bos_token=ASR_SPECIALS[0], eos_token=ASR_SPECIALS[0],
         pad_token=ASR_SPECIALS[0], additional_special_tokens=ASR_SPECIALS[1:],
     )  # fmt: skip
 
@@ -101,12 +102,19 @@ def _louder(model: torch.nn.Module, seed: int) -> None:
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) / parameter[0].numel() ** 0.5)
 
 
+def _talkative(decoder: torch.nn.Module) -> None:
+    """No transcript of special tokens alone."""
+    with torch.no_grad():
+        decoder.embed_tokens.weight[len(WORDS) + 1 :] = 0.0
+
+
 def tiny_asr(folder: Path, seed: int = 0) -> Path:
     """Whisper, as a recogniser of its own."""
     torch.manual_seed(seed)
     config = whisper_config()
     model = WhisperForConditionalGeneration(config)
     _louder(model, seed)
+    _talkative(model.model.decoder)
     settings = model.generation_config
     settings.decoder_start_token_id, settings.no_timestamps_token_id = config.decoder_start_token_id, len(WORDS) + 3
     settings.begin_suppress_tokens = [config.eos_token_id]
@@ -150,7 +158,9 @@ def tiny_multitask(folder: Path, kind: str = "whisper", seed: int = 2) -> Path:
     config = PhonoLinguisticConfig(speech, bert_config(), multitask=True, head_hidden_size=8, **settings)
     model = PhonoLinguisticModel(config)
     _louder(model, seed)
-    if not whisper:
+    if whisper:
+        _talkative(model.speech.decoder)
+    else:
         with torch.no_grad():
             model.speech.lm_head.bias[:5] = -10.0  # letters, not blanks
     extractor = WhisperFeatureExtractor() if whisper else Wav2Vec2FeatureExtractor(return_attention_mask=True)
@@ -166,8 +176,18 @@ def tiny_release(folder: Path) -> Path:
     return Path(folder)
 
 
+def write_wav(file: Path, samples: np.ndarray, rate: int = RATE) -> Path:
+    """Mono, 16 bits."""
+    with wave.open(str(file), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        out.writeframes((samples.clip(-1, 1) * 32767).astype("<i2").tobytes())
+    return file
+
+
 def tone(seconds: float = 2.0, pitch: float = 220.0, level: float = 0.3) -> np.ndarray:
     """(n,) float32 at 16 kHz: a hum with harmonics that swells and fades, which no detector takes for silence."""
     time = np.arange(round(seconds * RATE)) / RATE
-    wave = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 6))
-    return (level * wave / 2 * (1 + np.sin(2 * np.pi * 3 * time)) / 2).astype(np.float32)
+    hum = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 6))
+    return (level * hum / 2 * (1 + np.sin(2 * np.pi * 3 * time)) / 2).astype(np.float32)
