@@ -58,7 +58,7 @@ def write_tiny_model(folder: Path, multitask: bool = True, seed: int = 0, traine
 
     Args:
         trained: False leaves out what marks the heads as trained.
-        settings: further `PhonoLinguisticConfig` arguments.
+        settings: further `PhonoLinguisticConfig` arguments; `text`: another BERT configuration.
     """
     torch.manual_seed(seed)
     words, sounds = bert_tokenizer(), whisper_tokenizer()
@@ -69,7 +69,7 @@ def write_tiny_model(folder: Path, multitask: bool = True, seed: int = 0, traine
         decoder_start_token_id=start, eos_token_id=end, bos_token_id=end, pad_token_id=end,
         begin_suppress_tokens=[end], suppress_tokens=None,
     )  # fmt: skip
-    text = BertConfig(
+    text = settings.pop("text", None) or BertConfig(
         vocab_size=len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
         max_position_embeddings=128,
     )  # fmt: skip
