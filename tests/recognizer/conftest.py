@@ -16,7 +16,7 @@ def one_thread():
 
 
 @pytest.fixture
-def embedded(tiny_models, monkeypatch):
+def embedded_models(tiny_models, monkeypatch):
     """The tiny networks in the place of the embedded release, and nothing else named."""
     monkeypatch.setenv("PHONOLINGUISTIC_MODELS", str(tiny_models))
     for name in ("PHONOLINGUISTIC_FUSION", "PHONOLINGUISTIC_MULTITASK", "PHONOLINGUISTIC_ASR"):

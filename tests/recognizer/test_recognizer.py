@@ -224,17 +224,17 @@ def test_a_head_that_was_not_trained_is_not_shown(tmp_path, monkeypatch):
     assert EmotionRecognizer.from_pretrained(str(folder), warm_up=False).modes == ("audio",)
 
 
-def test_weights_are_float32_from_half_precision_files(recognizer, embedded):
+def test_weights_are_float32_from_half_precision_files(recognizer, embedded_models):
     from safetensors import safe_open
 
-    with safe_open(embedded / "multitask" / "model.safetensors", "pt") as file:
+    with safe_open(embedded_models / "multitask" / "model.safetensors", "pt") as file:
         assert file.get_tensor("audio_head.weight").dtype == torch.float16
     model = recognizer._loaded.multitask.model
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert not model.training and not any(p.requires_grad for p in model.parameters())
 
 
-def test_a_file_without_a_head_is_refused(tmp_path, embedded):
+def test_a_file_without_a_head_is_refused(tmp_path, embedded_models):
     from safetensors.torch import load_file, save_file
 
     folder = tiny_multitask(tmp_path / "multitask")
@@ -248,7 +248,7 @@ def test_a_file_without_a_head_is_refused(tmp_path, embedded):
         EmotionRecognizer.from_pretrained(str(folder))
 
 
-def test_reduced_precision(embedded, monkeypatch):
+def test_reduced_precision(embedded_models, monkeypatch):
     monkeypatch.setattr("phonolinguistic.recognizer.VoiceActivityDetector", LevelDetector)
     half = EmotionRecognizer.from_pretrained(dtype="bfloat16")
     assert set(half.compare(tone(), RATE).modes) == set(MODES)
