@@ -29,9 +29,10 @@ LIMIT_MS = 150
 # Presses the button; resolves, one painted frame later, when the comparison has been replaced.
 PRESS = """() => new Promise(done => {
     const view = document.querySelector("#pl-comparison");
+    view.querySelectorAll(".pl-card").forEach(card => card.dataset.old = 1);
     const start = performance.now();
     const observer = new MutationObserver(() => {
-        if (view.querySelectorAll(".pl-card").length !== 4) return;
+        if (view.querySelectorAll(".pl-card:not([data-old])").length !== 4) return;
         observer.disconnect();
         requestAnimationFrame(() => setTimeout(() => done(performance.now() - start)));
     });

@@ -42,5 +42,8 @@ def _list(texts) -> str:
 
 
 def _metrics(models: list) -> str:
-    shown = [f"<h4>{escape(model.name)}</h4>{metrics_tables(model.metrics)}" for model in models if model.metrics]
-    return "".join(shown) or f"<p>{words.ABOUT_NO_METRICS}</p>"
+    tables = {model.name: metrics_tables(model.metrics) for model in models}
+    return (
+        "".join(f"<h4>{escape(name)}</h4>{html}" for name, html in tables.items() if html)
+        or f"<p>{words.ABOUT_NO_METRICS}</p>"
+    )

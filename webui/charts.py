@@ -101,7 +101,7 @@ def _ticks(total: float) -> list[float]:
     for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600):
         if total / step <= 6:
             break
-    return [step * i for i in range(int(total / step) + 1)]
+    return [step * i for i in range(int(total / step) + 1) if step * i < 0.93 * total]  # a label needs room
 
 
 def timeline_chart(timeline) -> str:

@@ -53,6 +53,8 @@ def build_page(recognizer, examples: Path = EXAMPLES) -> gr.Blocks:
                 )
                 clips = example_clips(examples)
                 if clips:
+                    # Served from where they lie: a copy among the uploads would be deleted with them.
+                    gr.set_static_paths([examples])
                     gr.Examples(
                         [[str(path)] for path in clips],
                         [clip],

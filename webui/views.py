@@ -53,7 +53,7 @@ def _verdict(answer) -> str:
         f'<span class="confidence">{percent(answer.confidence)}</span>' if answer.confidence is not None else ""
     )
     return (
-        f'<div class="pl-verdict e-{escape(answer.emotion or "none")}">{face(answer.emotion, 40)}'
+        f'<div class="pl-verdict e-{escape(answer.emotion or "none")}">{face(answer.emotion, 36)}'
         f'<span class="emotion">{escape(emotion)}</span>{confidence}</div>'
     )
 
