@@ -125,7 +125,7 @@ def equalise(samples: np.ndarray, frequencies: np.ndarray, gains_db: np.ndarray)
 
 
 def random_microphone(samples: np.ndarray, rng: np.random.Generator, depth_db: float) -> np.ndarray:
-    """A random smooth colouring of up to +-depth_db, at times with the band limit of a small microphone or a telephone."""
+    """A smooth colouring of up to +-depth_db, at times with the band limit of a small microphone or a telephone."""
     frequencies = np.geomspace(60, 8000, 8)
     gains = rng.uniform(-depth_db, depth_db, 8)
     if rng.random() < 0.3:

@@ -59,7 +59,8 @@ def test_key_tells_settings_apart():
 
 def test_voice_speed_and_tempo(voice):
     own = pitch(voice)
-    cases = ((augment.change_voice, 0.8, 0.8, 1.0), (augment.change_speed, 1.2, 1.2, 1.2), (augment.stretch, 1.2, 1.0, 1.2))
+    cases = [(augment.change_voice, 0.8, 0.8, 1.0), (augment.change_speed, 1.2, 1.2, 1.2)]
+    cases.append((augment.stretch, 1.2, 1.0, 1.2))
     for change, amount, higher, shorter in cases:
         heard = change(voice, amount)
         assert pitch(heard) == pytest.approx(higher * own, rel=0.04)
