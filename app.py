@@ -10,11 +10,11 @@ import os
 import gradio as gr
 
 import phonolinguistic
-from webui.layout import build_page
+from webui.layout import AT_ONCE, build_page
 from webui.theme import STYLE_SHEET, page_theme
+from webui.zerogpu import is_zero_gpu
 
 MAX_WAITING = 32  # further visitors are told to come back instead of waiting for minutes
-AT_ONCE = 2  # two runs side by side keep a two-core machine busy; more would only make each slower
 
 
 def serve(recognizer, **options) -> gr.Blocks:
@@ -40,7 +40,8 @@ def serve(recognizer, **options) -> gr.Blocks:
 def main() -> None:
     """Load what the environment names, or the embedded release, and serve until stopped."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    serve(phonolinguistic.EmotionRecognizer.from_pretrained())
+    # On ZeroGPU there is no GPU yet to warm up on: it is borrowed call by call.
+    serve(phonolinguistic.EmotionRecognizer.from_pretrained(warm_up=not is_zero_gpu()))
 
 
 if __name__ == "__main__":
