@@ -58,12 +58,14 @@ class Handlers:
             answer = self.guard.call("recognize_text", text)
         except InputRefused as refused:
             return message(str(refused)), ""
-        return mode_view(answer, typed=True), self.explain(text)
+        return mode_view(answer, typed=True), self._influence(text)
 
     @on_gpu
     def explain(self, text: str):
         """Which words of the transcript moved the answer; empty when there are none."""
-        text = (text or "").strip()
+        return self._influence((text or "").strip())
+
+    def _influence(self, text: str) -> str:
         if not text or "text" not in self.guard.recognizer.modes:
             return ""
         try:

@@ -21,7 +21,11 @@ EXAMPLE_SUFFIXES = (".flac", ".ogg", ".wav")
 CACHE_CHECK_SECONDS = 60
 CACHE_AGE_SECONDS = 19 * 60
 
-QUIET = {"api_visibility": "private"}
+# All that runs a network shares one limit, so that a crowd waits in the queue instead of making everyone slow: two runs
+# keep a two-core machine busy.
+AT_ONCE = 2
+SHARED = {"concurrency_id": "networks", "concurrency_limit": AT_ONCE}
+QUIET = {"api_visibility": "private", **SHARED}
 
 
 def example_clips(folder: Path = EXAMPLES) -> list[Path]:
@@ -73,9 +77,10 @@ def build_page(recognizer, examples: Path = EXAMPLES) -> gr.Blocks:
 
 def _tabs(handlers: Handlers, recognizer, clip: gr.Audio) -> None:
     """Compare, one tab for each mode, Timeline, About; events are wired once every output exists."""
+    label = words.COMPARE_BUTTON if len(recognizer.modes) == len(MODES) else words.COMPARE_SOME_BUTTON
     with gr.Tab("Compare", id="compare"):
-        compare = gr.Button(words.COMPARE_BUTTON, variant="primary", elem_id="pl-compare")
-        comparison = gr.HTML(message(words.COMPARE_HINT, "hint"), elem_id="pl-comparison")
+        compare = gr.Button(label, variant="primary", elem_id="pl-compare")
+        comparison = gr.HTML(message(words.COMPARE_HINT.format(button=label), "hint"), elem_id="pl-comparison")
     buttons, views = {}, {}
     for mode in MODES:
         name = words.MODE_NAMES[mode]
@@ -93,7 +98,7 @@ def _tabs(handlers: Handlers, recognizer, clip: gr.Audio) -> None:
                 )
                 read = gr.Button(words.TYPED_BUTTON, elem_id="pl-read")
                 influence = gr.HTML("", elem_id="pl-influence")
-            hint = words.MODE_HINT.format(name=name)
+            hint = words.MODE_HINT.format(name=name, button=label)
             if mode not in recognizer.modes:
                 hint = words.NOT_AVAILABLE.format(modes=", ".join(recognizer.modes))
             views[mode] = gr.HTML(message(hint, "hint"), elem_id=f"pl-view-{mode}")
@@ -146,4 +151,4 @@ def _api(api: Api) -> None:
     )
     for function, inputs in endpoints:
         name = function.__name__
-        gr.Button(name, visible=False).click(function, inputs, [answer], api_name=name)
+        gr.Button(name, visible=False).click(function, inputs, [answer], api_name=name, **(SHARED if inputs else {}))

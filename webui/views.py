@@ -84,7 +84,8 @@ def compare_view(comparison) -> str:
             f'<div><dt>Parameters</dt><dd class="parameters">{millions(answer.parameters)}</dd></div></dl></article>'
         )
     return (
-        f'<div class="pl-answer"><p class="pl-lead">{escape(difference_in_words(modes))}</p>{_saving(comparison)}'
+        f'<div class="pl-answer"><p class="pl-lead" role="status">{escape(difference_in_words(modes))}</p>'
+        f"{_saving(comparison)}"
         f'<div class="pl-cards">{"".join(cards)}</div>'
         f'<section class="pl-panel"><h3>What each mode costs</h3>{latency_chart(modes)}{_timing_note(comparison)}'
         f"<details><summary>The same as a table</summary>{_stage_comparison(modes)}</details></section></div>"

@@ -50,11 +50,10 @@ STATUS_EXPLAINED = {
 }
 
 COMPARE_BUTTON = "Compare all four"
-COMPARE_HINT = "Record or upload a clip of 0.3 to 30 seconds, or pick an example. Then press “Compare all four”."
+COMPARE_SOME_BUTTON = "Compare what is loaded"
+COMPARE_HINT = "Record or upload a clip of 0.3 to 30 seconds, or pick an example. Then press “{button}”."
 MODE_BUTTON = "Run {name}"
-MODE_HINT = (
-    "Press “Run {name}” for this mode by itself, or “Compare all four” on the first tab, which fills this one too."
-)
+MODE_HINT = "Press “Run {name}” for this mode by itself, or “{button}” on the first tab, which fills this one too."
 TYPED_LABEL = "Words to read"
 TYPED_HELP = "The transcript appears here. Change a word, or type your own sentence, and read it again."
 TYPED_BUTTON = "Read these words"

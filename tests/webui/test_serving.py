@@ -51,7 +51,8 @@ def test_examples_are_the_sound_files_alone(examples):
 def test_the_queue_and_the_uploads_are_bounded(hurried_page):
     assert hurried_page.max_file_size == 50 * 2**20 or hurried_page.app.get_blocks().max_file_size == 50 * 2**20
     assert hurried_page._queue.max_size == app.MAX_WAITING
-    assert hurried_page._queue.default_concurrency_limit == app.AT_ONCE
+    networks = [fn for fn in hurried_page.fns.values() if fn.fn and fn.concurrency_id == "networks"]
+    assert len(networks) >= 10 and {fn.concurrency_limit for fn in networks} == {layout.AT_ONCE}
 
 
 def test_no_telemetry_no_history_no_foreign_address(hurried_page):
