@@ -273,11 +273,15 @@ class PhonoLinguisticModel(PreTrainedModel):
             head = self.speech
             logits = head.lm_head(head.dropout(states.last_hidden_state))
             kept = labels.ge(0)
+            # A row without targets is unlabelled; to the loss an empty transcript would mean silence.
+            rows = kept.any(1)
+            if not bool(rows.any()):
+                return logits, logits.sum() * 0.0
             loss = F.ctc_loss(
-                F.log_softmax(logits, -1, dtype=torch.float32).transpose(0, 1),
+                F.log_softmax(logits[rows], -1, dtype=torch.float32).transpose(0, 1),
                 labels.masked_select(kept),
-                states.mask.sum(1),
-                kept.sum(1),
+                states.mask.sum(1)[rows],
+                kept.sum(1)[rows],
                 blank=self.config.speech_config.pad_token_id,
                 reduction="mean",
                 zero_infinity=True,
