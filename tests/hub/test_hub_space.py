@@ -135,8 +135,7 @@ def third_party(path: Path) -> set[str]:
 def test_requirements_are_sufficient():
     required = set(space.requirements())
     files = [ROOT / "app.py", *(ROOT / "phonolinguistic").glob("*.py"), *(ROOT / "webui").glob("*.py")]
-    optional = {"datasets", "jiwer"}  # imported only when a user hands over such an object
-    used = set().union(*(third_party(path) for path in files)) - optional
+    used = set().union(*(third_party(path) for path in files))
     assert not used - required
 
 
