@@ -46,16 +46,18 @@ def softmax(logits, temperature: float = 1.0) -> np.ndarray:
     return np.exp(log_softmax(logits, temperature))
 
 
-def negative_log_likelihood(logits, labels, temperature: float = 1.0) -> float:
-    """Mean over rows; labels are (rows,) indices or (rows, classes) target probabilities."""
+def negative_log_likelihood(logits, labels, temperature: float = 1.0, weights=None) -> float:
+    """Mean over rows (weighted, if asked); labels are (rows,) indices or (rows, classes) target probabilities."""
     logits, labels = _checked(logits, labels)
     logs = log_softmax(logits, temperature)
     if labels.ndim == 1:
-        return float(-logs[np.arange(len(logs)), labels.astype(np.int64)].mean())
-    return float(-(labels * logs).sum(1).mean())
+        rows = -logs[np.arange(len(logs)), labels.astype(np.int64)]
+    else:
+        rows = -(labels * logs).sum(1)
+    return float(np.average(rows, weights=weights))
 
 
-def fit_temperature(logits, labels) -> float:
+def fit_temperature(logits, labels, weights=None) -> float:
     """The temperature that makes validation labels most likely.
 
     The likelihood is convex in 1 / temperature, so a golden-section search over its logarithm finds the one minimum.
@@ -63,6 +65,7 @@ def fit_temperature(logits, labels) -> float:
     Args:
         logits: (rows, classes).
         labels: (rows,) class indices, or (rows, classes) target probabilities.
+        weights: (rows,), e.g. to let a small corpus count as much as a large one; None: all the same.
 
     Returns:
         A number between 0.05 and 20; a bound is returned where the data want even more (e.g. no mistake at all).
@@ -75,7 +78,7 @@ def fit_temperature(logits, labels) -> float:
     low, high = math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)
 
     def loss(place: float) -> float:
-        return negative_log_likelihood(logits, labels, math.exp(place))
+        return negative_log_likelihood(logits, labels, math.exp(place), weights)
 
     left, right = high - ratio * (high - low), low + ratio * (high - low)
     at_left, at_right = loss(left), loss(right)
