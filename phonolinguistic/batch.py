@@ -97,7 +97,7 @@ def run_batch(
     Args:
         clips: as from `find_clips`.
         out: the table, .parquet or .csv.
-        load: () -> (recognizer, mode); called only when there is work.
+        load: (device or None) -> (recognizer, mode); called only when there is work.
         retry_errors: answer clips again whose row carries an error.
 
     Raises:
@@ -118,7 +118,7 @@ def run_batch(
     interrupted, new = False, {}
     try:
         if left:
-            recognizer, mode = load()
+            recognizer, mode = load(None if state is None else state.device)
             others = {row["mode"] for row in rows.values()} - {mode}
             if others:
                 raise BatchError(f"{out} holds answers of mode {others.pop()}, not {mode}; choose another --out.")
@@ -138,13 +138,14 @@ def run_batch(
 
 
 def _processes():
-    """-> accelerate's state (None for one process), rank, world size; imports accelerate only under its launcher."""
+    """-> accelerate's state (None for one process), rank, world size; imports accelerate only under a launcher."""
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return None, 0, 1
+    import torch
     from accelerate import PartialState
 
-    # One process may have the long files: the others wait for it.
-    state = PartialState(timeout=DAY)
+    # One process may have the long files: the others wait for it. Without `cpu`, accelerate sees one process on a CPU.
+    state = PartialState(cpu=not torch.cuda.is_available(), timeout=DAY)
     return state, state.process_index, state.num_processes
 
 

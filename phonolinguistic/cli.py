@@ -52,8 +52,8 @@ def build_parser() -> argparse.ArgumentParser:
         "batch",
         parents=[models],
         help="a folder of clips, or a CSV with a column `path`",
-        description="Run it again with the same --out to go on where it stopped. Under `accelerate launch` the work is "
-        "shared out over the processes.",
+        description="Run it again with the same --out to go on where it stopped. Under `accelerate launch` "
+        "(several GPUs) or `torchrun --nproc_per_node 2 -m phonolinguistic batch ...` the clips are shared out.",
     )
     batch.add_argument("source", metavar="FOLDER_OR_CSV")
     batch.add_argument("--out", required=True, help="results.parquet or results.csv")
@@ -173,7 +173,8 @@ def _batch(options) -> int:
 
     clips = find_clips(options.source)
 
-    def load():
+    def load(device):
+        options.device = options.device or (device and str(device))
         recognizer = _recognizer(options)
         return recognizer, _mode(options, recognizer)
 
