@@ -1,0 +1,89 @@
+"""Write the README's result tables from the JSON files that the scripts left: `python -m docs.tables`.
+
+`--check` writes nothing and fails when the README differs from the files.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from training.report import markdown
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+BEGIN, END = "<!-- tables: begin (python -m docs.tables) -->", "<!-- tables: end -->"
+BENCHMARKS = ROOT / "benchmarks" / "results"
+
+
+def read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def latency() -> str:
+    """Median seconds and parameters of each mode, embedded release."""
+    found = read(BENCHMARKS / "latency.json")
+    results = found
+    lines = ["| mode | seconds, median | parameters |", "| --- | ---: | ---: |"]
+    lines += [
+        f"| {mode} | {results['seconds'][mode]:.3f} | {count / 1e6:.1f} M |"
+        for mode, count in results["parameters"].items()
+    ]
+    lines.append(f"| all four (`compare`) | {results['seconds']['compare']:.3f} | |")
+    note = (
+        f"Multi-task takes {results['multitask_seconds_percent_less']} % less time and "
+        f"{results['multitask_parameters_percent_less']} % fewer parameters than fusion; `compare` costs "
+        f"{results['compare_ratio']:.2f} times fusion and multi-task together."
+    )
+    return "### Latency of the embedded release\n\n" + "\n".join(lines) + "\n\n" + note + _where(found)
+
+
+def _where(found: dict) -> str:
+    facts = found["provenance"]
+    return f" Clips of 3 to 5 s, {facts['device']}, {facts['threads']} threads, torch {facts['versions']['torch']}."
+
+
+def published_size() -> str:
+    results = read(BENCHMARKS / "published_size.json")
+    lines = ["| published size, random weights | parameters | seconds |", "| --- | ---: | ---: |"]
+    for name in ("fusion", "multitask"):
+        lines.append(f"| {name} | {results['parameters'][name] / 1e6:.0f} M | {results['seconds'][name]:.2f} |")
+    lines.append(
+        f"| less, percent (published: 42 and over 42) | {results['parameters_percent_less']:.1f} | "
+        f"{results['seconds_percent_less']:.1f} |"
+    )
+    return "### At the published size (HuBERT-large, BERT-base)\n\n" + "\n".join(lines)
+
+
+def crossval() -> str:
+    """The RAVDESS folds and the change of corpus."""
+    from training.crossval import table
+
+    return "### Voice alone: six RAVDESS folds, and another corpus\n\n" + table(
+        read(ROOT / "training" / "results" / "audio_crossval.json")
+    )
+
+
+def render() -> str:
+    names = {"Fusion": "fusion", "Multi-task": "multitask"}
+    metrics = [(title, read(ROOT / "models" / folder / "metrics.json")) for title, folder in names.items()]
+    parts = [latency(), published_size(), crossval(), "### The embedded release\n\n" + markdown(metrics)]
+    return "\n\n".join(part.strip() for part in parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    text = README.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    new = f"{before}{BEGIN}\n{render()}\n{END}{after}"
+    if check and new != text:
+        sys.exit("README.md differs from the result files: run python -m docs.tables")
+    if not check:
+        README.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
