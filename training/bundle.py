@@ -79,7 +79,12 @@ def human(size: int) -> str:
 
 
 def collect(
-    directory: str | Path, repo_id: str, *, max_shard_bytes: int = MAX_SHARD_BYTES, asr: str | None = None
+    directory: str | Path,
+    repo_id: str,
+    *,
+    max_shard_bytes: int = MAX_SHARD_BYTES,
+    asr: str | None = None,
+    base_models: list[str] | None = None,
 ) -> Bundle:
     """Check a trained directory and gather what is to be published as `repo_id`.
 
@@ -87,6 +92,7 @@ def collect(
         directory: what `save_pretrained` of model and processor wrote, with metrics.json.
         max_shard_bytes: a larger weight file is split.
         asr: Hub id of the recogniser that a fusion model reads; None: the config's, if that is one.
+        base_models: Hub ids of the networks that training started from; None: the config's.
 
     Raises:
         PublishError: names everything that is missing or wrong.
@@ -97,11 +103,13 @@ def collect(
         raise PublishError(f"{directory} cannot be published: {'; '.join(problems)}.")
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     problems = _untrained(config) + _missing_tensors(directory, config)
+    if base_models:
+        config["release"] = (config.get("release") or {}) | {"base_models": list(base_models)}
     config = _hub_config(config, asr, problems)
     if problems:
         raise PublishError(f"{directory} cannot be published: {'; '.join(problems)}.")
     try:
-        readme = card.render(directory, repo_id)
+        readme = card.render(directory, repo_id, config)
         card.check(readme)
     except card.CardError as error:
         raise PublishError(str(error)) from error
@@ -172,6 +180,9 @@ def _hub_config(config: dict, asr: str | None, problems: list[str]) -> dict:
     for part in ("speech_config", "text_config"):
         config[part] = {key: value for key, value in config[part].items() if key != "_name_or_path"}
     config["auto_map"], config["custom_pipelines"] = dict(AUTO_MAP), CUSTOM_PIPELINES
+    local = [name for name in config.get("release", {}).get("base_models") or [] if not _is_hub_id(name)]
+    if local:
+        problems.append(f"it starts from {', '.join(local)}, which is no Hub id; name its origin with --base-model")
     if config.get("multitask"):
         config["asr"] = None
     else:

@@ -49,13 +49,13 @@ class Sources:
         return self.config.get("release") or {}
 
 
-def render(directory: str | Path, repo_id: str) -> str:
-    """The card's text for the model in `directory`, to be published as `repo_id`.
+def render(directory: str | Path, repo_id: str, config: dict | None = None) -> str:
+    """The card's text for the model in `directory`, to be published as `repo_id` with `config` (default: its own).
 
     Raises:
         CardError: config.json or metrics.json is missing, or lacks what the card must say.
     """
-    sources = _read(Path(directory))
+    sources = _read(Path(directory), config)
     results = _results(sources)
     card = ModelCard.from_template(
         card_data=_metadata(sources, results, repo_id),
@@ -87,7 +87,7 @@ def check(text: str) -> None:
         raise CardError(f"The model card lacks: {'; '.join(problems)}.")
 
 
-def _read(directory: Path) -> Sources:
+def _read(directory: Path, config: dict | None) -> Sources:
     files = {}
     for name in ("config.json", "metrics.json"):
         try:
@@ -96,7 +96,7 @@ def _read(directory: Path) -> Sources:
             raise CardError(f"{name} is missing in {directory.name}: the card is rendered from it.") from error
         except json.JSONDecodeError as error:
             raise CardError(f"{name} in {directory.name} is not JSON: {error}") from error
-    return Sources(files["config.json"], files["metrics.json"], _count_parameters(directory))
+    return Sources(config or files["config.json"], files["metrics.json"], _count_parameters(directory))
 
 
 def _count_parameters(directory: Path) -> int:
@@ -153,7 +153,9 @@ def _metadata(sources: Sources, results: list[Result], repo_id: str) -> ModelCar
         library_name="transformers",
         pipeline_tag="audio-classification",
         base_model=list(release["base_models"]),
-        datasets=[facts.hub for facts in map(corpus_facts, release["corpora"]) if facts.hub],
+        # Corpora that are not on the Hub are named in the text; a model trained on such alone names them here.
+        datasets=[facts.hub for facts in map(corpus_facts, release["corpora"]) if facts.hub]
+        or list(release["corpora"]),
         metrics=sorted({METRICS[name][0] for result in results for name in result.metrics}),
         tags=["speech-emotion-recognition", "multimodal", sources.kind, "custom_code"],
         model_name=repo_id.split("/")[-1],

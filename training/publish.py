@@ -109,6 +109,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--tag", help="name for the commit, such as v0.1.0")
     found.add_argument("--message", help="commit message")
     found.add_argument("--asr", help="Hub id of the recogniser that a fusion model reads")
+    found.add_argument(
+        "--base-model", action="append", metavar="ORG/NAME", help="what training started from; repeatable"
+    )
     found.add_argument("--max-shard-size", type=float, default=MAX_SHARD_BYTES / 1e9, metavar="GB")
     found.add_argument("--collection", metavar="TITLE", help="add the models to this collection")
     found.add_argument("--dry-run", action="store_true", help="check everything, list what would be sent, send nothing")
@@ -129,8 +132,9 @@ def main(arguments: list[str] | None = None) -> int:
         for directory, repo_id in jobs:  # all are checked before the first is sent
             if repo_id.count("/") != 1:
                 raise PublishError(f"{repo_id!r} is no repository; accepted: org/name.")
+            settings = {"asr": options.asr, "base_models": options.base_model}
             limit = int(options.max_shard_size * 1e9)
-            bundles.append((repo_id, collect(directory, repo_id, max_shard_bytes=limit, asr=options.asr)))
+            bundles.append((repo_id, collect(directory, repo_id, max_shard_bytes=limit, **settings)))
         for repo_id, bundle in bundles:
             print(f"{repo_id} ({bundle.kind}, {options.revision}):\n{bundle.listing()}", flush=True)
             if not options.dry_run:

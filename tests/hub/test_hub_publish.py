@@ -229,6 +229,17 @@ def test_a_recogniser_on_this_machine_is_replaced_by_its_hub_id(tiny, tmp_path, 
     assert config["asr"] == "openai/whisper-tiny.en" and "/somewhere/private" not in json.dumps(config)
 
 
+def test_a_base_model_on_this_machine_is_refused_until_its_origin_is_named(tiny, tmp_path, repo_id):
+    folder = copy(tiny, tmp_path)
+    release = json.loads((folder / "config.json").read_text())["release"]
+    change_config(folder, release=release | {"base_models": ["/somewhere/private/whisper"]})
+    with pytest.raises(PublishError, match="--base-model"):
+        collect(folder, repo_id)
+    bundle = collect(folder, repo_id, base_models=["openai/whisper-tiny.en"])
+    text = b"".join(f.source for f in bundle.files if isinstance(f.source, bytes)).decode()
+    assert "openai/whisper-tiny.en" in text and "/somewhere/private" not in text
+
+
 def test_training_leftovers_stay_at_home(tiny, tmp_path, repo_id):
     folder = copy(tiny, tmp_path)
     (folder / "optimizer.pt").write_bytes(b"0" * 10)
