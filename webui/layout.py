@@ -12,7 +12,7 @@ from .about import about_view, fallback_notices
 from .api import Api
 from .guard import Guard
 from .handlers import Handlers
-from .views import header, message, notice
+from .views import header, message, notice, welcome
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 EXAMPLE_SUFFIXES = (".flac", ".ogg", ".wav")
@@ -55,6 +55,7 @@ def build_page(recognizer, examples: Path = EXAMPLES) -> gr.Blocks:
                     elem_id="pl-clip",
                     buttons=["download"],
                 )
+                gr.HTML(notice())
                 clips = example_clips(examples)
                 if clips:
                     # Served from where they lie: a copy among the uploads would be deleted with them.
@@ -65,10 +66,10 @@ def build_page(recognizer, examples: Path = EXAMPLES) -> gr.Blocks:
                         label="Examples",
                         example_labels=[path.stem.replace("_", " ").replace("-", " ") for path in clips],
                         elem_id="pl-examples",
+                        examples_per_page=12,
                         cache_examples=False,
                         api_visibility="private",
                     )
-                gr.HTML(notice())
             with gr.Column(scale=3, min_width=320):
                 with gr.Tabs(elem_id="pl-tabs"):
                     _tabs(Handlers(guard), recognizer, clip)
@@ -80,7 +81,7 @@ def _tabs(handlers: Handlers, recognizer, clip: gr.Audio) -> None:
     label = words.COMPARE_BUTTON if len(recognizer.modes) == len(MODES) else words.COMPARE_SOME_BUTTON
     with gr.Tab("Compare", id="compare"):
         compare = gr.Button(label, variant="primary", elem_id="pl-compare")
-        comparison = gr.HTML(message(words.COMPARE_HINT.format(button=label), "hint"), elem_id="pl-comparison")
+        comparison = gr.HTML(welcome(label, recognizer.modes), elem_id="pl-comparison")
     buttons, views = {}, {}
     for mode in MODES:
         name = words.MODE_NAMES[mode]

@@ -40,6 +40,16 @@ def header() -> str:
     )
 
 
+def welcome(button: str, modes: tuple[str, ...]) -> str:
+    """What stands on Compare before the first clip: what to do, and what each mode is."""
+    cards = "".join(
+        f"<article class='pl-panel'><h3>{words.MODE_NAMES[mode]}</h3><p>{words.MODE_SUMMARIES[mode]}</p></article>"
+        for mode in modes
+    )
+    hint = message(words.COMPARE_HINT.format(button=button), "hint")
+    return f'<div class="pl-answer">{hint}<div class="pl-intro">{cards}</div></div>'
+
+
 def status_badge(status: str) -> str:
     """The status with a sign beside its words."""
     name = words.STATUS_NAMES.get(status, status)

@@ -16,6 +16,10 @@ from webui import words
 
 pytestmark = pytest.mark.browser
 
+# For a machine that is busy with other things; a healthy one needs a second or two.
+PATIENCE = 40_000  # milliseconds
+expect.set_options(timeout=PATIENCE)
+
 SWITCHES = [
     "--no-sandbox",
     "--disable-gpu",
@@ -64,7 +68,7 @@ def open_page(browser, live_page):
         context = browser.new_context(viewport=viewport, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE)
         page.on(
             "console",
             lambda message: (
@@ -109,7 +113,7 @@ def switch_to(page, name):
 def read_cards(page):
     """mode -> (emotion, latency text) of the Compare tab."""
     cards = page.locator("#pl-comparison .pl-card")
-    expect(cards).to_have_count(4, timeout=60_000)
+    expect(cards).to_have_count(4)
     return {
         card.get_attribute("data-mode"): (card.get_attribute("data-emotion"), card.locator(".latency").inner_text())
         for card in cards.all()
@@ -139,7 +143,6 @@ def test_upload_compare_and_every_tab(open_page, speech_clip):
         expect(page.locator(f"#pl-view-{mode} .pl-bar")).to_have_count(7)
     switch_to(page, "About")
     expect(page.get_by_text(words.ABOUT_LIMITS)).to_be_visible()
-    page.screenshot()
 
 
 def test_one_mode_by_itself_and_typed_words(open_page, speech_clip):
@@ -163,7 +166,7 @@ def test_timeline_offers_its_segments_as_csv(open_page, speech_clip):
     switch_to(page, "Timeline")
     page.locator("#pl-follow").click()
     link = page.locator("#pl-timeline a.pl-download")
-    expect(link).to_be_visible(timeout=60_000)
+    expect(link).to_be_visible()
     with page.expect_download() as download:
         link.click()
     assert download.value.suggested_filename == "timeline.csv"
