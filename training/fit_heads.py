@@ -30,6 +30,7 @@ import torch
 from torch.nn import functional as F
 
 from phonolinguistic.calibration import choose_uncertain_threshold, expected_calibration_error, fit_temperature, softmax
+from phonolinguistic.configuration_phonolinguistic import PhonoLinguisticConfig
 from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel
 from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
 
@@ -116,6 +117,21 @@ def text_head(model, cache: PooledCache, sets: list[TextSet], file: Path | None)
     train = [texts.split("train") for texts in sets]
     features = np.concatenate([cache.texts([spoken_form(t) or t for t in s.texts], f"train-{s.corpus}") for s in train])
     return heads.fit_text(features, np.concatenate([s.targets for s in train])), "fitted"
+
+
+def with_pooling(model, pooled_layers: list[int] | None = None, active_db: float | None = None):
+    """The same encoders and text head under another pooling; what is None stays. Audio and fusion heads are new."""
+    if pooled_layers is None and active_db is None:
+        return model
+    settings = model.config.to_dict()
+    if pooled_layers is not None:
+        settings["pooled_layers"] = pooled_layers
+    if active_db is not None:
+        settings["pooling_options"] = settings["pooling_options"] | {"active_db": active_db}
+    other = PhonoLinguisticModel(PhonoLinguisticConfig.from_dict(settings))
+    for part in ("speech", "text", "text_projection", "text_head"):
+        getattr(other, part).load_state_dict(getattr(model, part).state_dict())
+    return other.eval()
 
 
 def labelled_rows(clips: ClipSet, split: str) -> list[int]:
@@ -254,6 +270,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--transcripts", type=Path, help="folder with ravdess.jsonl, tess.jsonl (training.transcribe)")
     parser.add_argument("--cache", type=Path, required=True, help="folder for decoded clips and pooled features")
     parser.add_argument("--text-head", type=Path, help="state dict of a linear layer to take as text head")
+    parser.add_argument("--pooled-layers", type=int, nargs="+", help="hidden states to pool; default: the model's own")
+    parser.add_argument("--active-db", type=float, help="pool frames within so many dB of the loudest only")
     parser.add_argument("--c", type=float, default=Settings.c, help="inverse penalty of the audio head")
     parser.add_argument("--tess-share", type=float, default=0.5, help="weight of TESS against RAVDESS")
     parser.add_argument("--views", type=int, default=Settings.views, help="1 + augmented views of each clip")
@@ -276,6 +294,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     try:
         model = PhonoLinguisticModel.from_pretrained(args.model, dtype=torch.float32)
+        model = with_pooling(model, args.pooled_layers, args.active_db)
         processor = PhonoLinguisticProcessor.from_pretrained(args.model)
         clips = [load_clips(name, getattr(args, name), args.cache, limit=args.limit) for name in CLIP_CORPORA]
         texts = [load_texts(name, getattr(args, name), limit=args.limit) for name in TEXT_CORPORA]

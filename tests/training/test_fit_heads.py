@@ -123,6 +123,20 @@ def test_features_are_those_of_the_model_and_are_kept(tmp_path):
     assert np.array_equal(read[0], read[2]) and not read[1].any()
 
 
+def test_another_pooling_keeps_the_encoders(tmp_path):
+    model, processor = load(tmp_path / "m")
+    other = fit_heads.with_pooling(model, [0, 1, 2], 20.0)
+    assert fit_heads.with_pooling(model) is model
+    assert other.config.pooling_options == {"active_db": 20.0} and other.audio_pooling.active_db == 20.0
+    assert other.audio_head.in_features == model.audio_head.in_features + 2 * 16
+    batch = processor(audio=[clips(splits=("train",), takes=1).audio[0]], text=["i am happy"])
+    with torch.inference_mode():
+        one, two = model.eval()(**batch), other(**batch)
+        states = [m.encode_speech(batch["input_features"], batch["attention_mask"]) for m in (model, other)]
+    assert torch.allclose(one.text_logits, two.text_logits, atol=1e-4)
+    assert torch.allclose(states[0].last_hidden_state, states[1].last_hidden_state, atol=1e-4)
+
+
 def test_nobody_is_judged_by_a_head_that_heard_them():
     folds = heads.speaker_folds(["a", "b", "c", "d", "e", "t"], ["r"] * 5 + ["tess"])
     assert folds.tolist() == [0, 1, 2, 3, 0, 4]
