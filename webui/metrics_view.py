@@ -23,7 +23,8 @@ def metrics_tables(metrics: dict) -> str:
     results = [entry for entry in metrics.get("results") or [] if isinstance(entry, dict)]
     rest = {key: value for key, value in metrics.items() if key != "results"}
     loose = [[escape(_words(key)), _value(value)] for key, value in rest.items() if _is_plain(value)]
-    html = _results(results) + _by_group(results)
+    notes = "".join(f"<li>{escape(note)}</li>" for note in metrics.get("notes") or [] if isinstance(note, str))
+    html = _results(results) + (f"<ul>{notes}</ul>" if notes else "") + _by_group(results)
     html += table(["Measure", "Value"], loose, "General", (1,)) if loose else ""
     others = "".join(_group(_words(key), value, 1) for key, value in rest.items() if isinstance(value, dict) and value)
     return html + (f"<details><summary>{words.ABOUT_MORE}</summary>{others}</details>" if others else "")

@@ -112,7 +112,8 @@ def test_results_are_shown_with_their_intervals_and_groups():
         {"corpus": "ravdess", "split": "test", "mode": "audio", "n": 1920, "metrics": nested},
         {"corpus": "tess", "mode": "multitask", "metrics": flat},
     ]
-    html = metrics_tables({"results": results})
+    html = metrics_tables({"results": results, "notes": ["Acted speech <only>."]})
+    assert "<li>Acted speech &lt;only&gt;.</li>" in html
     for text in (
         "50.0 %",
         "40.0–60.0",
