@@ -1,8 +1,8 @@
 """What a frozen model hears and reads, computed once and kept on disk: pooled features of clips and of texts.
 
-A feature file is named by a hash of the encoder's weights, of how they are pooled and of the input, so that another
-model, another augmentation or another list of clips never finds it. Features of clips are the pooled statistics before
-they are standardised: the standardiser is fitted on them.
+A feature file is named by a hash of the encoder's weights, of how they are pooled and of the augmentation, so that
+another model never finds it; a clip is found in it by the hash of its content. Features of clips are the pooled
+statistics before they are standardised: the standardiser is fitted on them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-VERSION = 1  # change it when the features of the same weights change
+VERSION = 2  # change it when the features of the same weights change
 BATCH_SECONDS = 64.0
 BATCH_TEXTS = 64
 SAMPLE_RATE = 16_000
@@ -41,16 +41,21 @@ def weights_key(module: torch.nn.Module, *settings: object, skip: Sequence[str] 
     return _digest(*parts)
 
 
-def _kept(file: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
-    """The array in `file`, made and written (under another name, then renamed) if it is not there."""
-    if file.is_file():
-        return np.load(file)
-    values = make()
+def _write(file: Path, write: Callable) -> None:
+    """Written under another name, then renamed: nobody reads half a file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{os.getpid()}.{file.name}")
-    np.save(temporary, values)
+    with open(temporary, "wb") as handle:
+        write(handle)
     os.replace(temporary, file)
-    return values
+
+
+def _read(file: Path) -> dict[str, np.ndarray]:
+    """Key -> row of a file of features; empty if there is none."""
+    if not file.is_file():
+        return {}
+    with np.load(file) as stored:
+        return dict(zip(stored["keys"].tolist(), stored["values"], strict=True))
 
 
 class PooledCache:
@@ -95,25 +100,30 @@ class PooledCache:
         stacked = []
         for view in range(views if change else 1):
             label = [view, seed if view else 0, getattr(change, "key", str(change)) if view else ""]
-            digest = _digest(self.speech_key.encode(), json.dumps([list(keys), label]).encode())
-
-            def make(view=view) -> np.ndarray:
-                return self._clips(audio, change if view else None, [seed, view], f"{name} view {view}")
-
-            stacked.append(_kept(self.folder / f"{name}-{view}-{digest}.npy", make))
+            digest = _digest(self.speech_key.encode(), json.dumps(label).encode())
+            file = self.folder / f"{name}-{view}-{digest}.npz"
+            found = _read(file)
+            rows = [row for row, key in enumerate(keys) if key not in found]
+            if rows:
+                chosen = [keys[row] for row in rows]
+                values = self._clips(audio, rows, chosen, change if view else None, [seed, view], f"{name} view {view}")
+                found |= dict(zip(chosen, values, strict=True))
+                _write(file, lambda handle, found=found: np.savez(handle, keys=list(found), values=[*found.values()]))
+            stacked.append(np.stack([found[key] for key in keys]))
         return np.stack(stacked, 1)
 
     @torch.inference_mode()
-    def _clips(self, audio, change, seed: list[int], name: str) -> np.ndarray:
-        lengths = [len(clip) for clip in audio] if not hasattr(audio, "lengths") else audio.lengths.tolist()
+    def _clips(self, audio, wanted: list[int], keys: list[str], change, seed: list[int], name: str) -> np.ndarray:
+        lengths = [len(audio[row]) for row in wanted]
         order = sorted(range(len(lengths)), key=lambda row: lengths[row])
         size = self.model.audio_pooling.output_size
         result = np.zeros((len(order), size), np.float32)
         with tqdm(total=len(order), desc=name, unit="clip", disable=not self.progress) as bar:
             for rows in _groups(order, lengths):
-                samples = [np.asarray(audio[row], np.float32) for row in rows]
+                samples = [np.asarray(audio[wanted[row]], np.float32) for row in rows]
                 if change is not None:
-                    random = [np.random.default_rng([*seed, row]) for row in rows]
+                    # Named by the clip, not by its place: another list of clips has the same views.
+                    random = [np.random.default_rng([*seed, int(_digest(keys[row].encode()), 16)]) for row in rows]
                     samples = [change(x, r) for x, r in zip(samples, random, strict=True)]
                 batch = self.processor(audio=samples, sampling_rate=SAMPLE_RATE).to(self.device)
                 states = self.model.encode_speech(batch["input_features"], batch["attention_mask"])
@@ -129,7 +139,11 @@ class PooledCache:
         texts = [text or "" for text in texts]
         distinct = sorted(set(texts), key=lambda text: (len(text), text))
         digest = _digest(self.text_key.encode(), json.dumps(distinct).encode())
-        values = _kept(self.folder / f"{name}-{digest}.npy", lambda: self._texts(distinct, name))
+        file = self.folder / f"{name}-{digest}.npy"
+        if not file.is_file():
+            values = self._texts(distinct, name)
+            _write(file, lambda handle: np.save(handle, values))
+        values = np.load(file)
         place = {text: row for row, text in enumerate(distinct)}
         return values[[place[text] for text in texts]]
 
