@@ -1,0 +1,212 @@
+"""The audio tower on strangers: RAVDESS folds, other corpus, other speaker. One command, one JSON file.
+
+    python -m training.crossval --model DIR --ravdess FILE --tess FILE --cache DIR \\
+        --out training/results/audio_crossval.json
+
+The speech network of DIR is frozen; a logistic regression is fitted on its pooled features, anew for each split:
+
+a. RAVDESS, 8 classes, the six speaker-independent folds of EmoBox.
+b. RAVDESS -> TESS and TESS -> RAVDESS, 7 classes, calm as neutral. Nothing of the test corpus is looked at.
+c. TESS, one actress -> the other.
+
+The penalty is chosen inside the training part for (a): leave-one-fold-out among its five folds. (b) and (c) take the
+given --c. What the pooling leaves out is part of DIR's configuration and is the same in all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import sklearn
+import torch
+import transformers
+from sklearn.linear_model import LogisticRegression
+
+from phonolinguistic.labels import EMOTIONS
+from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel
+from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
+
+from .corpora import CorpusError, load_corpus
+from .features import FeatureTable, load_or_compute_features
+from .heads import standardiser
+from .metrics import classification
+from .splits import RAVDESS_FOLDS, ravdess_speakers
+
+PENALTIES = (0.0003, 0.001, 0.003)
+
+
+def fitted(values: np.ndarray, labels: np.ndarray, c: float, classes: int):
+    """A function (clips, size) -> (clips, classes) logits, fitted on all views of (clips, views, size)."""
+    clips, views, size = values.shape
+    flat = values.reshape(-1, size)
+    mean, deviation = standardiser(flat)
+    # Views share the weight of their clip, or more of them would weaken the penalty.
+    weights = np.full(len(flat), 1 / views)
+    head = LogisticRegression(C=c, max_iter=500, tol=1e-3, class_weight="balanced")
+    head.fit((flat - mean) / deviation, np.repeat(labels, views), sample_weight=weights)
+
+    def logits(x: np.ndarray) -> np.ndarray:
+        scores = np.full((len(x), classes), -1e3)
+        scores[:, head.classes_] = head.decision_function((x - mean) / deviation)
+        return scores
+
+    return logits
+
+
+def fold_of(speakers: list[str]) -> np.ndarray:
+    """(clips,) 0..5."""
+    place = {speaker: fold for fold in range(len(RAVDESS_FOLDS)) for speaker in ravdess_speakers(fold + 1)}
+    return np.array([place[speaker] for speaker in speakers])
+
+
+def chosen_penalty(values: np.ndarray, labels: np.ndarray, folds: np.ndarray, classes: int, choices=PENALTIES) -> float:
+    """The penalty that does best on speakers left out of these training clips; the test fold is not among them."""
+
+    def right(c: float) -> float:
+        hits = 0
+        for fold in sorted(set(folds)):
+            held = folds == fold
+            answers = fitted(values[~held], labels[~held], c, classes)(values[held][:, 0]).argmax(1)
+            hits += int((answers == labels[held]).sum())
+        return hits / len(labels)
+
+    return max(choices, key=right)
+
+
+def folds_report(table: FeatureTable, choices=PENALTIES, progress: bool = True) -> dict:
+    """(a): each fold, and all folds' answers together."""
+    names = sorted(set(table.labels))
+    labels = np.array([names.index(label) for label in table.labels])
+    folds, scores, report = fold_of(table.speakers), np.zeros((len(table), len(names))), []
+    for fold in sorted(set(folds)):
+        held = folds == fold
+        c = chosen_penalty(table.values[~held], labels[~held], folds[~held], len(names), choices)
+        scores[held] = fitted(table.values[~held], labels[~held], c, len(names))(table.values[held][:, 0])
+        own = classification(scores[held], labels[held], names=names, resamples=0)
+        report.append({"fold": int(fold) + 1, "c": c, "accuracy": round(own.accuracy, 5), "uar": round(own.uar, 5)})
+        if progress:
+            print(json.dumps(report[-1]), file=sys.stderr, flush=True)
+    together = classification(scores, labels, names=names, speakers=table.speakers).to_dict()
+    mean = {rate: round(float(np.mean([row[rate] for row in report])), 5) for rate in ("accuracy", "uar")}
+    return {"mean_of_folds": mean, "folds": report, "together": together}
+
+
+def transfer(train: FeatureTable, test: FeatureTable, labels: dict[str, str], c: float) -> dict:
+    """(b), (c): fitted on one table, tested on another; labels: source label -> emotion."""
+    own, true = ([EMOTIONS.index(labels[label]) for label in table.labels] for table in (train, test))
+    scores = fitted(train.values, np.array(own), c, len(EMOTIONS))(test.values[:, 0])
+    return classification(scores, np.array(true), speakers=test.speakers).to_dict()
+
+
+def part(table: FeatureTable, keep: np.ndarray) -> FeatureTable:
+    """Rows of a table."""
+    rows = np.flatnonzero(keep)
+    speakers, labels = ([column[row] for row in rows] for column in (table.speakers, table.labels))
+    return FeatureTable(table.values[rows], table.rows[rows], speakers, labels)
+
+
+def commit() -> str | None:
+    """The repository's commit, with + if files differ from it; None outside one."""
+    try:
+        run = ["git", "describe", "--always", "--dirty=+", "--abbrev=10"]
+        return subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m training.crossval", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--model", type=Path, required=True, help="directory whose speech network is measured")
+    parser.add_argument("--ravdess", type=Path, required=True)
+    parser.add_argument("--tess", type=Path, required=True)
+    parser.add_argument("--pooling", type=json.loads, help="JSON of pooling settings to measure instead of the model's")
+    parser.add_argument("--views", type=int, default=1, help="1 + augmented views of each clip")
+    parser.add_argument("--c", type=float, default=0.001, help="inverse penalty for (b) and (c)")
+    parser.add_argument("--half", action="store_true", help="run the network in bfloat16")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; 0, or 2 with one line on stderr."""
+    args = arguments(argv)
+    torch.set_num_threads(args.threads)
+    began = time.perf_counter()
+    try:
+        model = PhonoLinguisticModel.from_pretrained(args.model, dtype=torch.float32)
+        processor = PhonoLinguisticProcessor.from_pretrained(args.model)
+        corpora = {name: load_corpus(name, getattr(args, name), on_error="skip") for name in ("ravdess", "tess")}
+    except (CorpusError, OSError, ValueError) as error:
+        print(f"crossval: {error}", file=sys.stderr)
+        return 2
+    if args.pooling:
+        settings = {**model.config.to_dict(), **args.pooling}
+        model = with_pooling(model, settings)
+    tables = {
+        name: load_or_compute_features(model, processor, corpus, args.views, args.cache, seed=args.seed, half=args.half)
+        for name, corpus in corpora.items()
+    }
+    heard = time.perf_counter()
+    report = results(tables["ravdess"], tables["tess"], args.c)
+    config = model.config
+    pooling = {
+        name: getattr(config, name) for name in ("pooling", "pooled_layers", "spectrum_statistics", "pooling_options")
+    }
+    report["how"] = {
+        "command": "python -m training.crossval", "commit": commit(),
+        "seed": args.seed, "views": args.views, "c": args.c,
+        "penalties": list(PENALTIES), "pooling": pooling, "bfloat16": args.half, "threads": args.threads,
+        "device": "cpu", "cpu": platform.machine(), "python": platform.python_version(), "torch": torch.__version__,
+        "transformers": transformers.__version__, "scikit_learn": sklearn.__version__,
+        "seconds": {"features": round(heard - began, 1), "heads": round(time.perf_counter() - heard, 1)},
+    }  # fmt: skip
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(summary(report)))
+    return 0
+
+
+def with_pooling(model, settings: dict):
+    """The model with another pooling over the same speech network; its heads are not trained."""
+    changed = type(model.config).from_dict({**settings, "head_hidden_size": 0})
+    other = type(model)(changed)
+    other.speech.load_state_dict(model.speech.state_dict())
+    return other.eval()
+
+
+def results(ravdess: FeatureTable, tess: FeatureTable, c: float, choices=PENALTIES) -> dict:
+    """All of (a), (b), (c)."""
+    from .corpora import ravdess as of_ravdess
+    from .corpora import tess as of_tess
+
+    labels = of_tess.LABELS | of_ravdess.relabel({"calm_as_neutral": True})
+    first = np.array(tess.speakers) == sorted(set(tess.speakers))[0]
+    older, younger = part(tess, first), part(tess, ~first)
+    return {
+        "ravdess_folds": folds_report(ravdess, choices),
+        "ravdess_to_tess": transfer(ravdess, tess, labels, c),
+        "tess_to_ravdess": transfer(tess, ravdess, labels, c),
+        "tess_older_to_younger": transfer(older, younger, labels, c),
+        "tess_younger_to_older": transfer(younger, older, labels, c),
+    }
+
+
+def summary(report: dict) -> dict[str, float]:
+    """Accuracy of each part."""
+    found = {"ravdess_folds": report["ravdess_folds"]["mean_of_folds"]["accuracy"]}
+    return found | {name: value["accuracy"] for name, value in report.items() if "accuracy" in value}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
