@@ -55,7 +55,7 @@ class Settings:
     stacked: part of the validation utterances that the fusion head is trained on. pairs, checked: pairs an epoch, and
     for validation."""
 
-    c: float = 0.003
+    c: float = 0.001
     shares: dict[str, float] = field(default_factory=lambda: {"ravdess": 1.0, "tess": 0.5})
     views: int = 1
     stacked: float = 0.6
@@ -119,15 +119,16 @@ def text_head(model, cache: PooledCache, sets: list[TextSet], file: Path | None)
     return heads.fit_text(features, np.concatenate([s.targets for s in train])), "fitted"
 
 
-def with_pooling(model, pooled_layers: list[int] | None = None, active_db: float | None = None):
-    """The same encoders and text head under another pooling; what is None stays. Audio and fusion heads are new."""
-    if pooled_layers is None and active_db is None:
+def with_pooling(model, pooled_layers: list[int] | None = None, **options):
+    """The same encoders and text head under another pooling (`pooled_layers`, `pooling_options`); what is None stays.
+    Audio and fusion heads are new where anything changes."""
+    options = {name: value for name, value in options.items() if value is not None}
+    if pooled_layers is None and not options:
         return model
     settings = model.config.to_dict()
     if pooled_layers is not None:
         settings["pooled_layers"] = pooled_layers
-    if active_db is not None:
-        settings["pooling_options"] = settings["pooling_options"] | {"active_db": active_db}
+    settings["pooling_options"] = settings["pooling_options"] | options
     other = PhonoLinguisticModel(PhonoLinguisticConfig.from_dict(settings))
     for part in ("speech", "text", "text_projection", "text_head"):
         getattr(other, part).load_state_dict(getattr(model, part).state_dict())
@@ -272,6 +273,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--text-head", type=Path, help="state dict of a linear layer to take as text head")
     parser.add_argument("--pooled-layers", type=int, nargs="+", help="hidden states to pool; default: the model's own")
     parser.add_argument("--active-db", type=float, help="pool frames within so many dB of the loudest only")
+    parser.add_argument("--without-spectrum-mean", action="store_true", help="pool no mean of the spectrum")
     parser.add_argument("--c", type=float, default=Settings.c, help="inverse penalty of the audio head")
     parser.add_argument("--tess-share", type=float, default=0.5, help="weight of TESS against RAVDESS")
     parser.add_argument("--views", type=int, default=Settings.views, help="1 + augmented views of each clip")
@@ -294,7 +296,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     try:
         model = PhonoLinguisticModel.from_pretrained(args.model, dtype=torch.float32)
-        model = with_pooling(model, args.pooled_layers, args.active_db)
+        spectrum_mean = False if args.without_spectrum_mean else None
+        model = with_pooling(model, args.pooled_layers, active_db=args.active_db, spectrum_mean=spectrum_mean)
         processor = PhonoLinguisticProcessor.from_pretrained(args.model)
         clips = [load_clips(name, getattr(args, name), args.cache, limit=args.limit) for name in CLIP_CORPORA]
         texts = [load_texts(name, getattr(args, name), limit=args.limit) for name in TEXT_CORPORA]

@@ -125,7 +125,7 @@ def test_features_are_those_of_the_model_and_are_kept(tmp_path):
 
 def test_another_pooling_keeps_the_encoders(tmp_path):
     model, processor = load(tmp_path / "m")
-    other = fit_heads.with_pooling(model, [0, 1, 2], 20.0)
+    other = fit_heads.with_pooling(model, [0, 1, 2], active_db=20.0)
     assert fit_heads.with_pooling(model) is model
     assert other.config.pooling_options == {"active_db": 20.0} and other.audio_pooling.active_db == 20.0
     assert other.audio_head.in_features == model.audio_head.in_features + 2 * 16
