@@ -236,7 +236,7 @@ def _from_array(source: Any, sampling_rate: Any) -> tuple[np.ndarray, int, int]:
     if isinstance(sampling_rate, float) and sampling_rate.is_integer():
         sampling_rate = int(sampling_rate)
     if values.ndim not in (1, 2) or not values.size:
-        raise AudioError(f"An array of shape {values.shape}; accepted: (n,), (n, channels) or (channels, n), not empty.")
+        raise AudioError(f"Array of shape {values.shape}; accepted: (n,), (n, channels) or (channels, n), not empty.")
     if values.ndim == 2 and values.shape[0] > values.shape[1]:
         values = values.T
     channels = 1 if values.ndim == 1 else values.shape[0]

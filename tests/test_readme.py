@@ -30,7 +30,10 @@ def test_python_snippet(number, release, tmp_path):
     assert re.search(r"anger|joy|neutral|sadness|surprise|fear|disgust", result.stdout), result.stdout
 
 
-@pytest.mark.parametrize("line", [line for b in blocks("sh") for line in b.splitlines() if "-m phonolinguistic" in line])
+COMMANDS = [line for b in blocks("sh") for line in b.splitlines() if "-m phonolinguistic" in line]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
 def test_command_line(line, release, tmp_path):
     words = shlex.split(line.replace("results.parquet", str(tmp_path / "results.parquet")))
     result = run([sys.executable, *words[1:]])

@@ -48,7 +48,8 @@ def speak(text: str, voice: str, rate: float, pitch: float, wav: Path) -> None:
     if engine == "flite":
         command = ["flite", "-voice", name, "--setf", f"duration_stretch={1 / rate:.2f}", "-t", text, str(wav)]
     else:
-        command = ["espeak-ng", "-v", name, "-s", str(int(165 * rate)), "-p", str(int(50 * pitch)), "-w", str(wav), text]
+        speed = ["-s", str(int(165 * rate)), "-p", str(int(50 * pitch))]
+        command = ["espeak-ng", "-v", name, *speed, "-w", str(wav), text]
     subprocess.run(command, check=True, capture_output=True)
 
 

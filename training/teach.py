@@ -31,7 +31,7 @@ SAMPLE_RATE = 16_000
 
 @dataclass
 class Lesson:
-    """One clip's targets. target_ids: pruned ids with the end token, (tokens,). soft_ids, soft_logprobs: (tokens, TOP)."""
+    """One clip's targets. target_ids: pruned ids with the end token, (tokens,); soft_*: (tokens, TOP)."""
 
     id: str
     heard: str

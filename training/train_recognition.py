@@ -30,13 +30,18 @@ from accelerate.utils import set_seed
 from jiwer import wer
 from torch.nn import functional as F
 from tqdm import tqdm
-from transformers import AutoFeatureExtractor, AutoTokenizer, get_linear_schedule_with_warmup
+from transformers import AutoTokenizer, get_linear_schedule_with_warmup
 from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 
+from phonolinguistic.audio import load_audio
 from phonolinguistic.configuration_phonolinguistic import EMOTIONS
 from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel
 from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
+from phonolinguistic.provenance import provenance
 from phonolinguistic.speech_phonolinguistic import decode_teacher_forced
+from training.assemble import POOLING, assemble
+from training.corpora import load_corpus
+from training.splits import release_split
 from training.teach import Lesson, load_lessons, plain_lesson
 
 SAMPLE_RATE = 16_000
@@ -177,23 +182,7 @@ def save_state(path: Path, state: dict) -> None:
 
 def build(args, settings: Settings) -> tuple[PhonoLinguisticModel, PhonoLinguisticProcessor]:
     """The multi-task network from the pruned recogniser and the text tower; heads are random until trained."""
-    tokenizer = AutoTokenizer.from_pretrained(args.pruned)
-    end = tokenizer.eos_token_id
-    model = PhonoLinguisticModel.from_encoders(
-        str(args.pruned),
-        str(args.text),
-        multitask=True,
-        pooling="mean_std",
-        pooled_layers=list(settings.pooled_layers),
-        spectrum_statistics=True,
-        head_hidden_size=0,
-        decoder_prompt_ids=[end + 1, end + 2],
-        decoder_begin_suppress_ids=[220, end],
-    )
-    processor = PhonoLinguisticProcessor.build(
-        AutoFeatureExtractor.from_pretrained(args.pruned), AutoTokenizer.from_pretrained(args.text), tokenizer
-    )
-    return model, processor
+    return assemble(str(args.pruned), str(args.text), True, POOLING | {"pooled_layers": list(settings.pooled_layers)})
 
 
 def train(model, processor, clips: list[Clip], held_out: list[Clip], settings: Settings, out: Path) -> dict:
@@ -234,7 +223,8 @@ def train(model, processor, clips: list[Clip], held_out: list[Clip], settings: S
         with accelerator.autocast():
             parts = losses(model, batch, settings)
         if not math.isfinite(parts["loss"].item()):
-            raise FloatingPointError(f"Loss is {parts['loss'].item()} in step {step}: clips {[clips[i].lesson.id for i in group]}")
+            names = ", ".join(clips[i].lesson.id for i in group)
+            raise FloatingPointError(f"Loss is {parts['loss'].item()} in step {step}; its clips: {names}")
         accelerator.backward(parts["loss"])
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
         optimizer.step()
@@ -269,24 +259,30 @@ def train(model, processor, clips: list[Clip], held_out: list[Clip], settings: S
     return facts
 
 
-def read_clips(audio: dict[str, Path], lessons: dict[str, Lesson], tokenizer) -> tuple[list[Clip], list[Clip]]:
-    """Training clips, and the validation speakers' (see training/splits.py), of the corpora given by name and path."""
-    from phonolinguistic.audio import load_audio
-    from training.corpora import load_corpus
-    from training.splits import release_split
+def read_clips(
+    audio: dict[str, Path], lessons: dict[str, Lesson], tokenizer, limits: dict[str, int], seed: int
+) -> tuple[list[Clip], list[Clip]]:
+    """Training clips, and the validation speakers' (training/splits.py), of the corpora given by name and path.
+
+    limits: at most so many training clips of a corpus, drawn with `seed`: two sentences said a thousand times would
+    crowd out all others.
+    """
 
     clips, held_out = [], []
     for name, path in audio.items():
-        rows = load_corpus(name, path)
-        for row in tqdm(rows, desc=f"read {name}"):
-            part = release_split(name, row)
-            if part == "test" or not row["text"]:
-                continue
-            key = f"{name}/{row['audio']['path']}"
-            lesson = lessons.get(key) or plain_lesson(key, row["text"], tokenizer)
-            samples = (load_audio(row["audio"]["bytes"]).samples * 32767).clip(-32768, 32767).astype(np.int16)
-            emotion = EMOTIONS.index(row["emotion"]) if row["emotion"] else -100
-            (clips if part == "train" else held_out).append(Clip(samples, lesson, emotion))
+        rows = release_split(load_corpus(name, path, on_error="skip"))
+        chosen = {part: [i for i, s in enumerate(rows["split"]) if s == part] for part in ("train", "validation")}
+        if len(chosen["train"]) > limits.get(name, len(rows)):
+            chosen["train"] = sorted(random.Random(seed).sample(chosen["train"], limits[name]))
+        for part, kept in (("train", clips), ("validation", held_out)):
+            for row in tqdm(rows.select(chosen[part]), desc=f"read {name}, {part}"):
+                if not row["text"]:
+                    continue
+                key = f"{name}/{row['audio']['path']}"
+                lesson = lessons.get(key) or plain_lesson(key, row["text"], tokenizer)
+                samples = load_audio(row["audio"]["bytes"] or row["audio"]["path"]).samples
+                emotion = EMOTIONS.index(row["emotion"]) if row["emotion"] else -100
+                kept.append(Clip((samples * 32767).clip(-32768, 32767).astype(np.int16), lesson, emotion))
     return clips, held_out
 
 
@@ -296,19 +292,22 @@ def main() -> None:
     parser.add_argument("--pruned", type=Path, required=True, help="what training.prune_whisper wrote")
     parser.add_argument("--text", type=Path, required=True, help="text encoder directory")
     parser.add_argument("--lessons", type=Path, required=True, help="folder of training.teach's folders")
-    parser.add_argument("--audio", nargs="+", required=True, metavar="NAME=PATH", help="corpora, as load_corpus takes them")
+    parser.add_argument("--audio", nargs="+", required=True, metavar="NAME=PATH", help="corpora of training.corpora")
+    parser.add_argument("--limit", nargs="*", default=[], metavar="NAME=N", help="at most N training clips of a corpus")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     settings = Settings(**(yaml.safe_load(args.config.read_text()) if args.config else {}))
     set_seed(settings.seed)
     lessons = {k: v for folder in sorted(args.lessons.iterdir()) for k, v in load_lessons(folder).items()}
     tokenizer = AutoTokenizer.from_pretrained(args.pruned)
-    clips, held_out = read_clips({k: Path(v) for k, v in (a.split("=", 1) for a in args.audio)}, lessons, tokenizer)
+    limits = {k: int(v) for k, v in (a.split("=", 1) for a in args.limit)}
+    audio = {k: Path(v) for k, v in (a.split("=", 1) for a in args.audio)}
+    clips, held_out = read_clips(audio, lessons, tokenizer, limits, settings.seed)
     model, processor = build(args, settings)
     facts = train(model, processor, clips, held_out, settings, args.out)
     model.save_pretrained(args.out / "model")
     processor.save_pretrained(args.out / "model")
-    record = {"settings": asdict(settings), "threads": torch.get_num_threads(), "torch": torch.__version__, **facts}
+    record = {"settings": asdict(settings), "provenance": provenance(settings.seed), **facts}
     (args.out / "training_run.json").write_text(json.dumps(record, indent=2) + "\n")
 
 

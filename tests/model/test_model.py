@@ -1,4 +1,4 @@
-"""The model with every kind of speech network, tiny and random: one forward, padding, saving, precision, recognition."""
+"""The model with every kind of speech network, tiny: one forward, padding, saving, precision, recognition."""
 
 import json
 

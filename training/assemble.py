@@ -1,0 +1,81 @@
+"""Put finished encoders into a model directory whose heads `training.fit_heads` then fits: the release's tower design.
+
+    python -m training.assemble --speech whisper-tiny.en --text $B/text/model --out $B/fusion0
+    python -m training.assemble --speech $B/multitask/model --text $B/text/model --multitask --out $B/multitask0
+
+The pooling is the one that carries best from one corpus, room and microphone to another
+(training/results/audio_crossval.json): mean and deviation of the encoder's upper states over the loud frames, and the
+deviation, not the mean, of the log-mel spectrum.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoTokenizer
+
+from phonolinguistic.configuration_phonolinguistic import PhonoLinguisticConfig
+from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel
+from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
+
+POOLING = {
+    "pooling": "mean_std",
+    "pooled_layers": [2, 3, 4],
+    "spectrum_statistics": True,
+    "pooling_options": {"active_db": 25.0, "spectrum_mean": False},
+    "head_hidden_size": 0,
+}
+RECOGNISER = "openai/whisper-tiny.en"
+
+
+def assemble(
+    speech: str, text: str, multitask: bool, pooling: dict | None = None
+) -> tuple[PhonoLinguisticModel, PhonoLinguisticProcessor]:
+    """Networks under untrained heads.
+
+    Args:
+        speech: a Whisper recogniser's directory or Hub id, or a multi-task directory of ours, whose network is taken.
+        text: a BERT encoder's directory or Hub id.
+    """
+    settings = dict(pooling or POOLING)
+    ours = AutoConfig.from_pretrained(speech).model_type == "phonolinguistic"
+    recogniser = None
+    if multitask:
+        loader = PhonoLinguisticProcessor if ours else AutoTokenizer
+        loaded = loader.from_pretrained(speech)
+        recogniser = loaded.asr_tokenizer if ours else loaded
+        end = recogniser.eos_token_id
+        settings |= {"decoder_prompt_ids": [end + 1, end + 2], "decoder_begin_suppress_ids": [220, end]}
+    else:
+        settings["asr"] = RECOGNISER
+    if ours:
+        donor = PhonoLinguisticModel.from_pretrained(speech, dtype=torch.float32)
+        words = AutoModel.from_pretrained(text, dtype=torch.float32)
+        model = PhonoLinguisticModel(
+            PhonoLinguisticConfig(donor.config.speech_config, words.config, multitask=multitask, **settings)
+        )
+        model.speech, model.text = donor.speech if multitask else donor.speech.encoder, words
+    else:
+        model = PhonoLinguisticModel.from_encoders(speech, text, multitask=multitask, **settings)
+    processor = PhonoLinguisticProcessor.build(
+        AutoFeatureExtractor.from_pretrained(speech), AutoTokenizer.from_pretrained(text), recogniser
+    )
+    return model, processor
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--speech", required=True)
+    parser.add_argument("--text", required=True)
+    parser.add_argument("--multitask", action="store_true", help="keep the whole recogniser")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    model, processor = assemble(args.speech, args.text, args.multitask)
+    model.save_pretrained(args.out)
+    processor.save_pretrained(args.out)
+    print(f"{args.out}: {model.num_parameters():,} parameters")
+
+
+if __name__ == "__main__":
+    main()
