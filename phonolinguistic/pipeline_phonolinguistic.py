@@ -109,7 +109,10 @@ class PhonoLinguisticPipeline(Pipeline):
         if self.model.config.multitask:
             return self.processor.decode_transcripts(self.model.transcribe(states))[0]
         if self._recogniser is None:
-            self._recogniser = _load_recogniser(self.model.config.asr, self.model.dtype, self.device)
+            source = self.model.config.asr or ""
+            beside = os.path.join(self.model.name_or_path, source)  # an embedded release names its neighbour
+            source = beside if source and os.path.isdir(beside) else source
+            self._recogniser = _load_recogniser(source, self.model.dtype, self.device)
         network, extractor, tokenizer = self._recogniser
         inputs = extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
         values = next(iter(inputs.values())).to(self.device, self.model.dtype)
@@ -128,7 +131,7 @@ class PhonoLinguisticPipeline(Pipeline):
         return tokenizer.decode(ids, skip_special_tokens=True).strip()
 
 
-def _load_recogniser(source: str | None, dtype: torch.dtype, device: torch.device):
+def _load_recogniser(source: str, dtype: torch.dtype, device: torch.device):
     """The recogniser that a fusion model reads: network, feature extractor, tokenizer."""
     if not source:
         raise ValueError("This model reads another network's transcript and names none: give `text`.")

@@ -2,11 +2,13 @@
 
 import json
 import math
+import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import card
+from .run_metrics import model_folder, run_metrics
 
 PACKAGE = Path(__file__).resolve().parent.parent / "phonolinguistic"
 CODE_FILES = tuple(
@@ -67,6 +69,16 @@ class Bundle:
         lines = [f"  {human(file.size):>9}  {file.path}" for file in self.files]
         return "\n".join([*lines, f"  {human(self.size):>9}  in {len(self.files)} files"])
 
+    def write(self, folder: Path) -> None:
+        """Put the files into a folder, as they would lie on the Hub; what is there already and equal stays."""
+        for file in self.files:
+            target = folder / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(file.source, bytes):
+                target.write_bytes(file.source)
+            elif not (target.exists() and target.samefile(file.source)):
+                shutil.copyfile(file.source, target)
+
     def close(self) -> None:
         if self.scratch is not None:
             self.scratch.cleanup()
@@ -85,36 +97,44 @@ def collect(
     max_shard_bytes: int = MAX_SHARD_BYTES,
     asr: str | None = None,
     base_models: list[str] | None = None,
+    stays: bool = False,
 ) -> Bundle:
     """Check a trained directory and gather what is to be published as `repo_id`.
 
     Args:
-        directory: what `save_pretrained` of model and processor wrote, with metrics.json.
+        directory: what `save_pretrained` of model and processor wrote, with metrics.json; or a run's directory, whose
+            validation figures are taken where it was not evaluated.
         max_shard_bytes: a larger weight file is split.
         asr: Hub id of the recogniser that a fusion model reads; None: the config's, if that is one.
         base_models: Hub ids of the networks that training started from; None: the config's.
+        stays: the files are for a folder on this machine, where a recogniser may be a neighbour ("../asr").
 
     Raises:
         PublishError: names everything that is missing or wrong.
     """
-    directory = Path(directory)
-    problems = _missing_files(directory)
+    directory = model_folder(Path(directory))
+    metrics = None
+    if directory.is_dir() and not (directory / "metrics.json").is_file():
+        metrics = run_metrics(directory)
+    problems = _missing_files(directory, metrics is not None)
     if problems:
         raise PublishError(f"{directory} cannot be published: {'; '.join(problems)}.")
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     problems = _untrained(config) + _missing_tensors(directory, config)
     if base_models:
         config["release"] = (config.get("release") or {}) | {"base_models": list(base_models)}
-    config = _hub_config(config, asr, problems)
+    config = _hub_config(config, asr or (config.get("asr") if stays else None), problems, stays)
     if problems:
         raise PublishError(f"{directory} cannot be published: {'; '.join(problems)}.")
     try:
-        readme = card.render(directory, repo_id, config)
+        readme = card.render(directory, repo_id, config, metrics)
         card.check(readme)
     except card.CardError as error:
         raise PublishError(str(error)) from error
     files = [BundleFile("README.md", readme.encode()), BundleFile("config.json", _json(config))]
     files += [BundleFile(name, PACKAGE / name) for name in CODE_FILES]
+    if metrics is not None:
+        files.append(BundleFile("metrics.json", _json(metrics)))
     for name in (*NEEDED, *OPTIONAL):
         path = directory / name
         if name == "config.json" or not path.is_file():
@@ -129,10 +149,11 @@ def collect(
     return bundle
 
 
-def _missing_files(directory: Path) -> list[str]:
+def _missing_files(directory: Path, measured: bool) -> list[str]:
     if not directory.is_dir():
         return ["it is no directory"]
-    problems = [f"{name} is missing" for name in NEEDED if not (directory / name).is_file()]
+    needed = [name for name in NEEDED if not (measured and name == "metrics.json")]
+    problems = [f"{name} is missing" for name in needed if not (directory / name).is_file()]
     if not any((directory / name).is_file() for name in PROCESSORS):
         problems.append(f"{PROCESSORS[0]} is missing")
     if not any((directory / name).is_file() for name in (WEIGHTS, WEIGHTS_INDEX)):
@@ -172,7 +193,7 @@ def _missing_tensors(directory: Path, config: dict) -> list[str]:
     return [f"{len(absent)} tensors are missing in the weights ({', '.join(absent[:3])}{', ...' * (len(absent) > 3)})"]
 
 
-def _hub_config(config: dict, asr: str | None, problems: list[str]) -> dict:
+def _hub_config(config: dict, asr: str | None, problems: list[str], stays: bool) -> dict:
     """The config with its remote code registered and nothing of this machine in it."""
     from phonolinguistic.pipeline_phonolinguistic import CUSTOM_PIPELINES
 
@@ -180,16 +201,31 @@ def _hub_config(config: dict, asr: str | None, problems: list[str]) -> dict:
     for part in ("speech_config", "text_config"):
         config[part] = {key: value for key, value in config[part].items() if key != "_name_or_path"}
     config["auto_map"], config["custom_pipelines"] = dict(AUTO_MAP), CUSTOM_PIPELINES
-    local = [name for name in config.get("release", {}).get("base_models") or [] if not _is_hub_id(name)]
+    release = config.get("release") or {}
+    config["release"] = release | {"base_models": _origins(release.get("base_models") or [])}
+    local = [name for name in config["release"]["base_models"] if not _is_hub_id(name)]
     if local:
         problems.append(f"it starts from {', '.join(local)}, which is no Hub id; name its origin with --base-model")
     if config.get("multitask"):
         config["asr"] = None
     else:
         config["asr"] = asr or (config["asr"] if _is_hub_id(config.get("asr")) else DEFAULT_ASR)
-        if not _is_hub_id(config["asr"]):
+        if not stays and not _is_hub_id(config["asr"]):
             problems.append(f"the recogniser {config['asr']!r} is no Hub id; name one with --asr org/name")
     return config
+
+
+def _origins(names: list[str]) -> list[str]:
+    """Base models by Hub id: a model on this machine is replaced by what it says that it started from itself."""
+    found = []
+    for name in names:
+        file = Path(name) / "config.json"
+        if not _is_hub_id(name) and file.is_file():
+            release = json.loads(file.read_text(encoding="utf-8")).get("release") or {}
+            found += release.get("base_models") or [name]
+        else:
+            found.append(name)
+    return list(dict.fromkeys(found))
 
 
 def _is_hub_id(name: str | None) -> bool:

@@ -49,13 +49,16 @@ class Sources:
         return self.config.get("release") or {}
 
 
-def render(directory: str | Path, repo_id: str, config: dict | None = None) -> str:
-    """The card's text for the model in `directory`, to be published as `repo_id` with `config` (default: its own).
+def render(directory: str | Path, repo_id: str, config: dict | None = None, metrics: dict | None = None) -> str:
+    """The card's text for the model in `directory`, to be published as `repo_id`.
+
+    Args:
+        config, metrics: in place of the directory's config.json and metrics.json.
 
     Raises:
         CardError: config.json or metrics.json is missing, or lacks what the card must say.
     """
-    sources = _read(Path(directory), config)
+    sources = _read(Path(directory), config, metrics)
     results = _results(sources)
     card = ModelCard.from_template(
         card_data=_metadata(sources, results, repo_id),
@@ -87,16 +90,16 @@ def check(text: str) -> None:
         raise CardError(f"The model card lacks: {'; '.join(problems)}.")
 
 
-def _read(directory: Path, config: dict | None) -> Sources:
-    files = {}
-    for name in ("config.json", "metrics.json"):
+def _read(directory: Path, config: dict | None, metrics: dict | None) -> Sources:
+    files = {"config.json": config, "metrics.json": metrics}
+    for name in [name for name, given in files.items() if given is None]:
         try:
             files[name] = json.loads((directory / name).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise CardError(f"{name} is missing in {directory.name}: the card is rendered from it.") from error
         except json.JSONDecodeError as error:
             raise CardError(f"{name} in {directory.name} is not JSON: {error}") from error
-    return Sources(config or files["config.json"], files["metrics.json"], _count_parameters(directory))
+    return Sources(files["config.json"], files["metrics.json"], _count_parameters(directory))
 
 
 def _count_parameters(directory: Path) -> int:
@@ -139,9 +142,10 @@ def _metadata(sources: Sources, results: list[Result], repo_id: str) -> ModelCar
                     else TASKS.get(result.mode, TASKS["audio"]),
                     task_name=f"Emotion recognition ({result.mode})",
                     dataset_type=facts.hub or result.corpus,
-                    dataset_name=f"{facts.name}{'' if facts.hub else f' ({result.note or result.corpus})'}",
+                    dataset_name=facts.name + (f" ({result.note})" if result.note else ""),
                     dataset_split=result.split,
-                    dataset_config=result.mode,
+                    # Part of what tells two results apart: without it their figures would be merged into one.
+                    dataset_config=", ".join(filter(None, (result.mode, result.note))),
                     metric_type=metric,
                     metric_name=words,
                     metric_value=round(value.value * (100 if percentage else 1), 3),
@@ -206,7 +210,7 @@ def _sections(sources: Sources, results: list[Result], repo_id: str) -> dict[str
         "results": _table(results, used),
         "groups": _group_tables(results),
         "caveats": CAVEATS + "".join(f"\n- {note}" for note in sources.metrics.get("notes") or []),
-        "environment": _environment(sources.metrics.get("training") or {}),
+        "environment": _environment(sources.metrics),
         "specifications": _specifications(config, kind),
         "citations": "Corpora: " + "; ".join(f"{f.name}: {f.citation}" for f in facts) + ".",
     }
@@ -286,8 +290,8 @@ def _group_tables(results: list[Result]) -> str:
     for result in results:
         for factor, members in result.groups.items():
             for name, metrics in members.items():
-                if metrics:
-                    key = next(iter(metrics))
+                key = next((key for key in METRICS if key in metrics), None)
+                if key is not None:
                     figure = f"{METRICS[key][1]} {metrics[key].text(METRICS[key][2])}"
                     rows.append(
                         f"| {corpus_facts(result.corpus).name} | `{result.mode}` | {factor} | {name} | {figure} |"
@@ -297,13 +301,14 @@ def _group_tables(results: list[Result]) -> str:
     return "\n".join(["| test set | mode | factor | group | figure |", "| --- | --- | --- | --- | --- |", *rows])
 
 
-def _environment(training: dict) -> str:
+def _environment(metrics: dict) -> str:
+    training, machine = metrics.get("training") or {}, metrics.get("provenance") or {}
     if not training.get("seconds"):
         return "The time of the training run was not recorded in metrics.json, so no cost is claimed."
-    hours, threads = training["seconds"] / 3600, training.get("threads")
-    device = training.get("device") or "CPU"
-    cores = f" with {threads} threads" if threads else ""
-    lines = [f"Measured: the training runs took {hours:.2f} hours on {device}{cores}."]
+    hours, threads = training["seconds"] / 3600, training.get("threads") or machine.get("threads")
+    device = training.get("device") or machine.get("processor") or machine.get("device") or "CPU"
+    cores = f", {threads} threads" if threads else ""
+    lines = [f"Measured: the training runs took {hours:.2f} hours ({device}{cores})."]
     if training.get("watts"):
         lines.append(f"At {training['watts']:g} W that is {hours * training['watts'] / 1000:.3f} kWh.")
     else:

@@ -82,6 +82,11 @@ CORPORA = {
     ),
 }
 
+# Names of test sets that are no corpora.
+CORPORA["constructed pairs"] = CorpusFacts(
+    "constructed pairs", "test clips and test utterances put together", "as its corpora", "training/pairs.py"
+)
+
 KINDS = {
     "fusion": "a speech encoder and a separate, off-the-shelf recogniser that writes the words; two speech networks",
     "multitask": "one speech network that recognises the words and whose encoder states feed the emotion heads",

@@ -114,6 +114,9 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--max-shard-size", type=float, default=MAX_SHARD_BYTES / 1e9, metavar="GB")
     found.add_argument("--collection", metavar="TITLE", help="add the models to this collection")
+    found.add_argument(
+        "--to", type=Path, metavar="DIR", help="write the files into DIR (with --all: DIR/KIND); send nothing"
+    )
     found.add_argument("--dry-run", action="store_true", help="check everything, list what would be sent, send nothing")
     return found
 
@@ -132,16 +135,18 @@ def main(arguments: list[str] | None = None) -> int:
         for directory, repo_id in jobs:  # all are checked before the first is sent
             if repo_id.count("/") != 1:
                 raise PublishError(f"{repo_id!r} is no repository; accepted: org/name.")
-            settings = {"asr": options.asr, "base_models": options.base_model}
+            settings = {"asr": options.asr, "base_models": options.base_model, "stays": options.to is not None}
             limit = int(options.max_shard_size * 1e9)
             bundles.append((repo_id, collect(directory, repo_id, max_shard_bytes=limit, **settings)))
         for repo_id, bundle in bundles:
             print(f"{repo_id} ({bundle.kind}, {options.revision}):\n{bundle.listing()}", flush=True)
-            if not options.dry_run:
+            if options.to is not None:
+                bundle.write(options.to / bundle.kind if options.all else options.to)
+            elif not options.dry_run:
                 settings = {name: getattr(options, name) for name in ("private", "revision", "tag", "message")}
                 done.append(push(bundle, repo_id, **settings))
-        if options.dry_run:
-            print("dry run: nothing was sent")
+        if options.dry_run or options.to is not None:
+            print("dry run: nothing was sent" if options.to is None else f"written to {options.to}; nothing was sent")
             return 0
         _report(done)
         if options.collection:

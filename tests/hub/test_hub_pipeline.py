@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import wave
@@ -13,11 +14,14 @@ import pytest
 import torch
 from hub_session import CLIENT_ENVIRONMENT, OWNER_TOKEN
 from huggingface_hub import ModelCard
-from transformers import pipeline
+from tiny import ctc_tokenizer, hubert_config, tiny_asr, tiny_fusion
+from transformers import HubertForCTC, Wav2Vec2FeatureExtractor, pipeline
 
+from phonolinguistic import EmotionRecognizer
 from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel
 from phonolinguistic.pipeline_phonolinguistic import TASK, PhonoLinguisticPipeline, read_clip, resample
 from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
+from phonolinguistic.stages import StageTimer
 from training import publish
 
 TONE = (np.sin(np.arange(24000) * 0.05) * 0.3).astype(np.float32)
@@ -79,6 +83,26 @@ def test_its_scores_are_the_models_own(local):
     for mode, logits in (("audio", out.audio_logits), ("text", out.text_logits), ("multitask", out.fusion_logits)):
         expected = torch.softmax(logits[0] / model.config.temperatures[mode], 0)
         assert list(local(TONE, mode=mode)["scores"].values()) == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["whisper", "ctc"])
+def test_a_fusion_model_reads_the_recogniser_beside_it(tmp_path, kind):
+    tiny_asr(tmp_path / "asr")
+    if kind == "ctc":
+        letters = ctc_tokenizer(tmp_path / "letters")
+        shutil.rmtree(tmp_path / "asr")
+        network = HubertForCTC(hubert_config())
+        for part in (network, letters, Wav2Vec2FeatureExtractor()):
+            part.save_pretrained(tmp_path / "asr")
+    folder = tiny_fusion(tmp_path / "fusion")
+    classify = PhonoLinguisticPipeline(
+        PhonoLinguisticModel.from_pretrained(folder), processor=PhonoLinguisticProcessor.from_pretrained(folder)
+    )
+    answer = classify(TONE)
+    recognizer = EmotionRecognizer.from_pretrained(fusion=str(folder), multitask=None, warm_up=False, device="cpu")
+    own = recognizer._loaded.asr.transcribe(TONE, StageTimer())
+    assert answer["transcript"] == own and classify.model.dtype == torch.float32
+    assert set(classify(TONE, mode="audio")["scores"]) == set(answer["scores"])
 
 
 def test_known_words_replace_the_recogniser(local):

@@ -248,3 +248,39 @@ def test_training_leftovers_stay_at_home(tiny, tmp_path, repo_id):
     (folder / "plots" / "confusion.svg").write_text("<svg/>")
     paths = [f.path for f in collect(folder, repo_id).files]
     assert "plots/confusion.svg" in paths and not {"optimizer.pt", ".env"} & set(paths)
+
+
+def test_a_run_that_was_not_evaluated_is_published_with_its_validation_figures(tiny, tmp_path, repo_id):
+    folder = shutil.copytree(tiny / "multitask", tmp_path / "run" / "model")
+    (folder / "metrics.json").unlink()
+    rates = {"rows": 9, "accuracy": 0.5, "uar": 0.4, "macro_f1": 0.3, "weighted_f1": 0.45}
+    epochs = [
+        {"epoch": 1, "audio": rates, "fusion": rates, "macro_f1": 0.3, "wer": 0.25},
+        {"epoch": 2, "audio": rates | {"uar": 0.1}, "fusion": rates, "macro_f1": 0.2, "wer": 0.2},
+    ]
+    run = {"task": "multitask", "epochs": epochs, "training": {"seconds": 60}, "rows": {"validation": 9}}
+    run["settings"] = {"data": {"corpora": [{"name": "own", "path": "clips.csv"}]}}
+    (tmp_path / "run" / "training_run.json").write_text(json.dumps(run))
+    files = {f.path: f.source for f in collect(tmp_path / "run", repo_id).files}
+    metrics, text = json.loads(files["metrics.json"]), files["README.md"].decode()
+    assert metrics["results"][0]["metrics"]["uar"] == {"value": 0.4} and metrics["results"][-1]["metrics"]["wer"]
+    assert "| own (validation) | `audio` | 9 | 40.0 |" in text and "by which the epoch was chosen" in text
+
+
+def test_what_a_local_start_started_from_is_named_instead(tiny, tmp_path, repo_id, monkeypatch):
+    folder = copy(tiny, tmp_path)
+    release = json.loads((folder / "config.json").read_text())["release"]
+    change_config(folder, release=release | {"base_models": ["models/fusion"]})
+    shutil.copytree(tiny / "fusion", tmp_path / "models" / "fusion")
+    monkeypatch.chdir(tmp_path)
+    config = json.loads(next(f for f in collect(folder, repo_id).files if f.path == "config.json").source)
+    assert config["release"]["base_models"] == release["base_models"]
+
+
+def test_written_to_a_folder_it_is_a_model_with_its_own_code(hub, tiny, tmp_path, repo_id, capsys):
+    folder = copy(tiny, tmp_path)
+    hub.seen.clear()
+    assert publish.main([str(folder), repo_id, "--to", str(folder)]) == 0  # in place, too
+    assert not hub.seen and "nothing was sent" in capsys.readouterr().out
+    assert {p.name for p in folder.iterdir()} >= {"README.md", *CODE_FILES}
+    assert same(pulled_logits(str(folder)), pulled_logits(str(tiny / "multitask")))
