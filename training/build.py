@@ -227,16 +227,19 @@ def freeze(network: nn.Module, what: str | int) -> None:
 
 
 def set_layer_drop(network: nn.Module, chance: float) -> None:
-    """Skip layers at random in training; masking inside the network is turned off (training.spec_augment does it)."""
+    """Skip layers at random in training. The networks' own switch and their own masking are turned off: a layer that
+    they skip leaves no hidden state, and the pooling needs one of each; training.spec_augment does the masking."""
     for module in network.modules():
         config = getattr(module, "config", None)
-        for name, value in (("layerdrop", chance), ("encoder_layerdrop", chance), ("apply_spec_augment", False)):
+        for name, value in (("layerdrop", 0.0), ("encoder_layerdrop", 0.0), ("apply_spec_augment", False)):
             if hasattr(config, name):
                 setattr(config, name, value)
         if hasattr(module, "layerdrop"):
-            module.layerdrop = chance if module is not getattr(network, "decoder", None) else 0.0
-    if chance and getattr(network.config, "model_type", "") in ("bert", "audio-spectrogram-transformer"):
-        for layer in encoder_layers(network):  # these two have no such switch
+            module.layerdrop = 0.0
+    if chance and network.config.model_type == "wavlm":
+        raise ConfigError("layer_drop is not 0; a WavLM layer hands on more than its states: set it to 0.")
+    if chance:
+        for layer in encoder_layers(network):
             layer.forward = _skipping(layer.forward, layer, chance)
 
 

@@ -77,8 +77,8 @@ class Data:
     """Corpora and what is done to their rows in training.
 
     on_error: "raise" or "skip" rows that cannot be used (unknown label, corrupt clip, empty transcript).
-    min_seconds, max_seconds: clips outside are left out of training. text_noise: chance that a text goes through
-    `training.text_noise`. drop_audio, drop_text: chance that a row with both loses one (fusion, multitask).
+    min_seconds, max_seconds: clips outside are left out of training. augment: None, or a preset of `training.augment`
+    ("microphone"). text_noise: chance that a text goes through `training.text_noise`. drop_audio, drop_text: chance that a row with both loses one (fusion, multitask).
     workers: processes that prepare batches; 0: in the training process.
     """
 
@@ -87,6 +87,7 @@ class Data:
     on_error: str = "skip"
     min_seconds: float = 0.3
     max_seconds: float = 30.0
+    augment: str | None = None
     text_noise: float = 0.0
     drop_audio: float = 0.0
     drop_text: float = 0.0
@@ -105,7 +106,7 @@ class Settings:
     accumulation: batches of one process that make one step. warmup: share of the steps; decay: "linear" or "cosine".
     class_weights: "none" or "balanced" (inverse frequency). focal_gamma: 0 is cross-entropy (Lin et al. 2017).
     patience: epochs without a better validation macro-F1 before the run stops; 0: never.
-    save_every: steps between checkpoints (one is also written after each epoch). precision: "no" or "bf16";
+    save_every: steps between checkpoints (one is also written after each epoch). precision: "fp32" or "bf16";
     None: what `accelerate launch` says. tracker: None, or an Accelerate tracker ("tensorboard", "trackio").
     """
 
@@ -138,7 +139,7 @@ class Settings:
 
 CHOICES = {
     "task": MODES, "decay": ("linear", "cosine"), "class_weights": ("none", "balanced"), "on_error": ("raise", "skip"),
-    "precision": (None, "no", "bf16"),
+    "precision": (None, "fp32", "bf16"),
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from phonolinguistic.labels import EMOTIONS
 
 from .audio_cache import DecodedAudio, decoded
+from .augment import Augmenter
 from .config import Corpus, Data, Settings
 from .corpora import CorpusError, load_corpus
 from .spec_augment import mask_spectrum, mask_waveform
@@ -90,7 +91,7 @@ def _corpus_rows(corpus: Corpus, settings: Settings, progress: bool) -> tuple[Ro
     options = dict(corpus.options)
     if corpus.name == "meld" and settings.task == "text":
         options.setdefault("audio", False)
-    dataset = load_corpus(corpus.name, corpus.path, on_error=data.on_error, min_examples=1, **options)
+    dataset = load_corpus(corpus.name, corpus.path, on_error=data.on_error, **options)
     dataset = _with_fold(dataset, corpus) if corpus.fold else release_split(dataset, seed=settings.seed)
     splits = np.array([split or "" for split in dataset["split"]])
     if corpus.limit:
@@ -171,6 +172,7 @@ class TrainingRows(Dataset):
     def __init__(self, rows: Rows, settings: Settings, speech_kind: str):
         self.rows, self.settings, self.speech_kind = rows, settings, speech_kind
         self.noise = TextNoise(seed=settings.seed)
+        self.augment = Augmenter(settings.data.augment) if settings.data.augment else None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -184,6 +186,8 @@ class TrainingRows(Dataset):
             random = np.random.default_rng([self.settings.seed, epoch, row])
             if text and random.random() < data.text_noise:
                 text = self.noise(text, (epoch, row)) or text
+            if samples is not None and self.augment is not None:
+                samples = self.augment(samples, random)
             if samples is not None and self.speech_kind == "waveform":
                 samples = mask_waveform(samples, data.spec_augment, random)
             if samples is not None and text and self.settings.task in ("fusion", "multitask"):

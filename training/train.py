@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 from accelerate.utils import DistributedType, ProjectConfiguration, send_to_device, set_seed
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
@@ -104,8 +104,9 @@ def fingerprint(settings: Settings, plan: list[Step], rows: Rows, processes: int
 def make_accelerator(settings: Settings, out: Path) -> Accelerator:
     """Accelerate's engine. Layer drop and absent modalities leave parameters unused, so DDP must look for them."""
     accelerator = Accelerator(
+        cpu=not torch.accelerator.is_available(),  # without it, processes on CPUs would not find each other
         gradient_accumulation_steps=settings.accumulation,
-        mixed_precision=settings.precision,
+        mixed_precision={"fp32": "no"}.get(settings.precision, settings.precision),
         log_with=settings.tracker,
         project_config=ProjectConfiguration(project_dir=str(out), logging_dir=str(out / "logs")),
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)],
@@ -228,7 +229,8 @@ def train(settings: Settings, out: Path, progress: bool = True) -> dict:
     }  # fmt: skip
     if main:
         write_json(out / "training_run.json", run)
-    accelerator.end_training()
+    for tracker in accelerator.trackers:
+        tracker.finish()
     return run
 
 
@@ -243,13 +245,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("config", type=Path, help="YAML file; see training/configs/ and training/config.py")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="e.g. epochs=3 data.corpora.0.path=clips.csv")
     parser.add_argument("--out", type=Path, required=True, help="folder of this run; an unfinished run there goes on")
-    args = parser.parse_args(arguments)
+    args = parser.parse_intermixed_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         run = train(load_settings(args.config, args.overrides), args.out)
     except (ConfigError, CorpusError, NotFinite, DiskError) as error:
         print(f"training: {error}", file=sys.stderr)
         return 1
+    state = PartialState()
+    state.destroy_process_group()
+    if not state.is_main_process:
+        return 0
     print(f"{args.out / 'model'}: validation macro-F1 {run['best_macro_f1']:.4f} after {run['steps']} steps; "
           f"data loading {run['training']['data_share']:.1%} of step time")  # fmt: skip
     return 0
