@@ -20,7 +20,7 @@ from .audio import SAMPLE_RATE
 from .modeling_phonolinguistic import PhonoLinguisticModel
 from .processing_phonolinguistic import PhonoLinguisticProcessor
 from .releases import Release, ReleaseError
-from .speech_phonolinguistic import WhisperGreedyDecoder, collapse_ctc, encode_whisper, token_limit
+from .speech_phonolinguistic import collapse_ctc, encode_whisper, english_decoder, token_limit
 from .stages import StageTimer
 
 TEXT_BATCH = 64  # texts that the text encoder reads at once
@@ -100,7 +100,7 @@ class SpeechToText:
         self.parameters = count(self.model)
         self._tokenizing = threading.Lock()  # Rust tokenizers refuse two threads at once
         if self.whisper:
-            self._decoder = _whisper_decoder(self.model)
+            self._decoder = english_decoder(self.model, self.tokenizer)
 
     @torch.inference_mode()
     def transcribe(self, samples: np.ndarray, timer: StageTimer) -> str:
@@ -121,16 +121,6 @@ class SpeechToText:
             options = {} if self.whisper else {"group_tokens": False}
             with self._tokenizing:
                 return self.tokenizer.decode(ids, skip_special_tokens=True, **options).strip()
-
-
-def _whisper_decoder(model: WhisperForConditionalGeneration) -> WhisperGreedyDecoder:
-    settings = model.generation_config
-    forced = [token for _, token in sorted(getattr(settings, "forced_decoder_ids", None) or [])]
-    prompt = [model.config.decoder_start_token_id, *forced]
-    if not forced and getattr(settings, "no_timestamps_token_id", None) is not None:
-        prompt.append(settings.no_timestamps_token_id)
-    begin = getattr(settings, "begin_suppress_tokens", None) or []
-    return WhisperGreedyDecoder(model.model.decoder, prompt, model.config.eos_token_id, begin)
 
 
 class EmotionNetwork:

@@ -26,7 +26,7 @@ from transformers import (
 )
 
 from .processing_phonolinguistic import SAMPLE_RATE
-from .speech_phonolinguistic import WhisperGreedyDecoder, collapse_ctc, encode_whisper, token_limit
+from .speech_phonolinguistic import collapse_ctc, encode_whisper, english_decoder, token_limit
 
 MIN_SECONDS, MAX_SECONDS = 0.3, 30.0
 RESAMPLING_ZEROS = 32  # zero crossings of the windowed sinc on each side
@@ -119,15 +119,8 @@ class PhonoLinguisticPipeline(Pipeline):
         if network.config.model_type != "whisper":
             ids = collapse_ctc(network(values).logits, None, network.config.pad_token_id)[0]
             return tokenizer.decode(ids, skip_special_tokens=True, group_tokens=False).strip()
-        settings = network.generation_config
-        forced = [token for _, token in sorted(getattr(settings, "forced_decoder_ids", None) or [])]
-        prompt = [network.config.decoder_start_token_id, *forced]
-        if not forced and getattr(settings, "no_timestamps_token_id", None) is not None:
-            prompt.append(settings.no_timestamps_token_id)
-        begin = getattr(settings, "begin_suppress_tokens", None) or []
-        decoder = WhisperGreedyDecoder(network.model.decoder, prompt, network.config.eos_token_id, begin)
         states = encode_whisper(network.model.encoder, values)[0][-1]
-        ids = decoder(states, None, token_limit(len(samples) / SAMPLE_RATE))[0]
+        ids = english_decoder(network, tokenizer)(states, None, token_limit(len(samples) / SAMPLE_RATE))[0]
         return tokenizer.decode(ids, skip_special_tokens=True).strip()
 
 

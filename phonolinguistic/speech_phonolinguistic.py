@@ -192,6 +192,20 @@ class WhisperGreedyDecoder:
         return F.linear(decoder.layer_norm(x[:, -1]), decoder.embed_tokens.weight)
 
 
+ENGLISH_ONLY_VOCABULARY = 51_864  # rows of the published .en models; multilingual ones have one language token more
+
+
+def english_decoder(model: nn.Module, tokenizer) -> WhisperGreedyDecoder:
+    """Greedy decoder of a whole Whisper (`WhisperForConditionalGeneration`) for English words without timestamps."""
+    config, known = model.config, tokenizer.get_vocab()
+    wanted = ["<|notimestamps|>"]
+    if config.vocab_size != ENGLISH_ONLY_VOCABULARY:
+        wanted = ["<|en|>", "<|transcribe|>", *wanted]
+    prompt = [config.decoder_start_token_id, *(known[token] for token in wanted if token in known)]
+    begin = model.generation_config.begin_suppress_tokens or getattr(config, "begin_suppress_tokens", None) or []
+    return WhisperGreedyDecoder(model.model.decoder, prompt, config.eos_token_id, begin)
+
+
 class _LayerCache:
     """One decoder layer with its keys and values: the encoder's once, the tokens' as they come."""
 

@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from phonolinguistic.configuration_phonolinguistic import PhonoLinguisticConfig
-from phonolinguistic.speech_phonolinguistic import WhisperGreedyDecoder, encode_whisper, token_limit
+from phonolinguistic.speech_phonolinguistic import encode_whisper, english_decoder, token_limit
 
 from .corpora.schema import CorpusError
 
@@ -46,16 +46,7 @@ class WhisperRecogniser:
         self.tokenizer = (
             PreTrainedTokenizerFast(tokenizer_file=str(file)) if bare else AutoTokenizer.from_pretrained(model)
         )
-        config = network.config
-        prompt = [config.decoder_start_token_id]
-        known = self.tokenizer.get_vocab()
-        # An English-only vocabulary has no language tokens in its prompt.
-        if config.vocab_size != 51864:
-            prompt += [known[token] for token in ("<|en|>", "<|transcribe|>") if token in known]
-        if "<|notimestamps|>" in known:
-            prompt.append(known["<|notimestamps|>"])
-        begin = network.generation_config.begin_suppress_tokens or config.begin_suppress_tokens or []
-        self.decoder = WhisperGreedyDecoder(network.model.decoder, prompt, config.eos_token_id, begin)
+        self.decoder = english_decoder(network, self.tokenizer)
 
     @torch.inference_mode()
     def __call__(self, clips: list[np.ndarray]) -> list[str]:
