@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = (
     "app.py", "requirements.txt", "LICENSE", "NOTICE", "README.md", "phonolinguistic/*.py", "webui/**/*.py",
     "webui/**/*.css", "webui/**/*.svg", "models/*/*.json", "models/*/*.txt", "models/*/*.safetensors",
-    "models/*/asr_tokenizer/*", "examples/*", "docs/*.png",
+    "models/*/asr_tokenizer/*", "examples/*.flac", "examples/*.ogg", "examples/*.json",
+    "docs/*.png",
 )  # fmt: skip
 NEEDED = ("app.py", "requirements.txt", "LICENSE", "NOTICE", "phonolinguistic/__init__.py")
 VARIABLES = ("fusion", "multitask", "asr")
