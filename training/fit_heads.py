@@ -162,9 +162,12 @@ def fit(
     rows = labelled_rows(clips[0], "validation")
     held = clips[0].select(rows)
     held_logits = audio((features[held.corpus][rows] - mean) / deviation)
-    unseen = np.concatenate([held_logits[:, 0], strangers[:, 0]])
-    unseen_labels = np.concatenate([held.labels, labels])
-    audio_t = fit_temperature(unseen, unseen_labels, equal_weights([held.corpus] * len(held) + corpora))
+    # Of a corpus with a speaker or two, no head is left that knows the corpus and not the speaker: what a head of other
+    # corpora makes of it would teach temperature and stack to distrust every voice.
+    many = [c for c in train if len(set(c.speakers)) >= heads.FOLDS] or train
+    chosen = np.isin(corpora, [c.corpus for c in many])
+    unseen = np.concatenate([held_logits[:, 0], strangers[chosen, 0]])
+    audio_t = fit_temperature(unseen, np.concatenate([held.labels, labels[chosen]]))
 
     words, origin = text_head(model, cache, texts, text_file)
     parts = [parted(t.split("validation"), settings.stacked) for t in texts]
@@ -183,7 +186,7 @@ def fit(
         return Clips(logits / audio_t, of_labels, of_speakers, of_corpora, own.astype(np.float32))
 
     scaled = [Words(w.pooled / text_t, w.labels, w.corpora) for w in (said, said_held)]
-    pairs = PairDataset(voices(train, strangers), scaled[0], Mixture(), settings.pairs, settings.seed)
+    pairs = PairDataset(voices(many, strangers[chosen]), scaled[0], Mixture(), settings.pairs, settings.seed)
     validation = PairDataset(
         voices([held], held_logits), scaled[1], VALIDATION_MIXTURE, settings.checked, settings.seed, resample=False
     )
