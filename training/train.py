@@ -98,7 +98,16 @@ def fingerprint(settings: Settings, plan: list[Step], rows: Rows, processes: int
         own.pop(key)
     own["data"] = {key: value for key, value in own["data"].items() if key not in ("cache", "workers", "corpora")}
     names = hashlib.sha256("\n".join(rows.ids).encode()).hexdigest()[:16]
-    return {"settings": own, "rows": names, "steps": len(plan), "processes": processes}
+    return _flat(own) | {"rows": names, "steps": len(plan), "processes": processes}
+
+
+def _flat(values: dict, where: str = "") -> dict:
+    """Nested settings -> dotted keys, so that a difference can be named."""
+    found = {}
+    for key, value in values.items():
+        inner = isinstance(value, dict) and value
+        found |= _flat(value, f"{where}{key}.") if inner else {f"{where}{key}": value}
+    return found
 
 
 def make_accelerator(settings: Settings, out: Path) -> Accelerator:
