@@ -26,6 +26,13 @@ POOLING = {
     "head_hidden_size": 0,
 }
 RECOGNISER = "openai/whisper-tiny.en"
+RELEASE = {
+    "version": "0.1.0",
+    "base_models": [RECOGNISER, "sentence-transformers/all-MiniLM-L6-v2"],
+    "splits": "RAVDESS: test actors 1, 11, 20, 21; validation 4, 10, 12, 14. TESS: the older actress trains (15 % of "
+    "her words validate), the younger tests. speechocean762, GoEmotions, MELD: official splits.",
+}
+CORPORA = ["ravdess", "tess", "goemotions", "meld"]
 
 
 def assemble(
@@ -37,7 +44,10 @@ def assemble(
         speech: a Whisper recogniser's directory or Hub id, or a multi-task directory of ours, whose network is taken.
         text: a BERT encoder's directory or Hub id.
     """
-    settings = dict(pooling or POOLING)
+    # The recogniser is trained already where there is one; the heads come with training.fit_heads.
+    facts = RELEASE | {"corpora": CORPORA + ["speechocean762"] * multitask}
+    facts["trained_heads"] = ["recognition"] if multitask else []
+    settings = dict(pooling or POOLING) | {"release": facts}
     ours = AutoConfig.from_pretrained(speech).model_type == "phonolinguistic"
     recogniser = None
     if multitask:
