@@ -82,7 +82,7 @@ class Checkpoints:
         if error is not None:
             last = self.latest()
             kept = last.name if last else "none"
-            logger.error("checkpoint at step %d not written (%s); last good one: %s; the run goes on", step, error, kept)
+            logger.error("checkpoint at step %d not written (%s); last good one: %s; going on", step, error, kept)
         accelerator.wait_for_everyone()
         return good
 
