@@ -28,6 +28,7 @@ from transformers import AutoModel, AutoTokenizer, get_linear_schedule_with_warm
 from phonolinguistic.labels import EMOTIONS
 from phonolinguistic.provenance import provenance
 from training.corpora import load_corpus
+from training.metrics import best_thresholds
 from training.text_noise import TextNoise
 from training.train_recognition import save_state
 
@@ -99,25 +100,16 @@ def logits_of(model: TextTower, tokenizer, texts: list[str], max_tokens: int, de
     return out
 
 
-def fit_thresholds(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """One sigmoid threshold a class, each the best F1 on validation."""
-    scores = 1 / (1 + np.exp(-logits))
-    grid = np.arange(0.05, 0.9, 0.01)
-    return np.array(
-        [grid[np.argmax([f1_score(labels[:, c], scores[:, c] > t) for t in grid])] for c in range(labels.shape[1])]
-    )
-
-
 def score(model, tokenizer, data: dict, settings: Settings, device, split: str) -> dict[str, float]:
     """Multi-label macro-F1 (GoEmotions; thresholds from validation) and single-label weighted F1 (MELD)."""
     found = {}
     val_logits = logits_of(model, tokenizer, data["goemotions", "validation"][0], settings.max_tokens, device)
-    thresholds = fit_thresholds(val_logits, data["goemotions", "validation"][1])
+    thresholds = best_thresholds(val_logits, data["goemotions", "validation"][1])
     for corpus in ("goemotions", "meld"):
         texts, labels = data[corpus, split]
         logits = logits_of(model, tokenizer, texts, settings.max_tokens, device)
         if corpus == "goemotions":
-            found["goemotions_macro_f1"] = f1_score(labels, 1 / (1 + np.exp(-logits)) > thresholds, average="macro")
+            found["goemotions_macro_f1"] = f1_score(labels, logits >= thresholds, average="macro")
         single = labels.sum(1) == 1
         truth, guess = labels[single].argmax(1), logits[single].argmax(1)
         found[f"{corpus}_weighted_f1"] = f1_score(truth, guess, average="weighted")
@@ -181,13 +173,10 @@ def main() -> None:
         epoch, group = plan[step]
         torch.manual_seed(settings.seed + step)
         rng = random.Random(settings.seed + step)
-        lines = [
-            (noise(texts[i], (step, i)) or texts[i]) if rng.random() < settings.noise else texts[i]
-            for i in group
-        ]
-        batch = tokenizer(
-            lines, padding=True, truncation=True, max_length=settings.max_tokens, return_tensors="pt"
-        ).to(accelerator.device)
+        lines = [(noise(texts[i], (step, i)) or texts[i]) if rng.random() < settings.noise else texts[i] for i in group]
+        batch = tokenizer(lines, padding=True, truncation=True, max_length=settings.max_tokens, return_tensors="pt").to(
+            accelerator.device
+        )
         with accelerator.autocast():
             logits = model(batch["input_ids"], batch["attention_mask"])
         loss = text_loss(logits, torch.from_numpy(labels[group]).to(accelerator.device))
