@@ -54,7 +54,7 @@ def fitted(values: np.ndarray, labels: np.ndarray, c: float, classes: int):
 
     def logits(x: np.ndarray) -> np.ndarray:
         scores = np.full((len(x), classes), -1e3)
-        scores[:, head.classes_] = head.decision_function((x - mean) / deviation)
+        scores[:, head.classes_] = head.predict_log_proba((x - mean) / deviation)
         return scores
 
     return logits
@@ -133,6 +133,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--half", action="store_true", help="run the network in bfloat16")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--note", action="append", default=[], help="what a reader of the figures must know")
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args(argv)
@@ -171,6 +172,7 @@ def main(argv: list[str] | None = None) -> int:
         "transformers": transformers.__version__, "scikit_learn": sklearn.__version__,
         "seconds": {"features": round(heard - began, 1), "heads": round(time.perf_counter() - heard, 1)},
     }  # fmt: skip
+    report["notes"] = args.note
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(summary(report)))

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import datasets
 import numpy as np
-import torch
 
 from .audio_cache import clip_key, decoded
 from .augment import Augmenter
@@ -57,18 +56,11 @@ def load_or_compute_features(
     audio = decoded(dataset, cache_dir / "audio", progress=progress)
     rows = np.array(audio.good, dtype=np.int64)
     chosen = dataset.select(rows)
-    folder = cache_dir / ("features-bf16" if half else "features")
-    cache = PooledCache(model, processor, folder, device=device, progress=progress)
+    folder = cache_dir / ("pooled-bf16" if half else "pooled")  # where fit_heads keeps them too
+    cache = PooledCache(model, processor, folder, device=device, progress=progress, half=half)
     keys = [clip_key(cell) for cell in chosen["audio"]]
-    with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
-        values = cache.clips(
-            _Usable(audio, rows),
-            keys,
-            views,
-            augment or Augmenter(),
-            seed,
-            dataset[0]["corpus"] if len(dataset) else "clips",
-        )
+    name = dataset[0]["corpus"] if len(dataset) else "clips"
+    values = cache.clips(_Usable(audio, rows), keys, views, augment or Augmenter(), seed, name)
     return FeatureTable(values, rows, list(chosen["speaker"]), list(chosen["source_label"]))
 
 

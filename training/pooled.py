@@ -65,11 +65,21 @@ class PooledCache:
         model: a `PhonoLinguisticModel`; set to evaluation here.
         processor: its `PhonoLinguisticProcessor`.
         folder: where feature files are kept.
+        half: run the speech network in bfloat16; keep such features in a folder of their own.
     """
 
-    def __init__(self, model, processor, folder: str | Path, device: torch.device | str = "cpu", progress: bool = True):
+    def __init__(
+        self,
+        model,
+        processor,
+        folder: str | Path,
+        device: torch.device | str = "cpu",
+        progress: bool = True,
+        half: bool = False,
+    ):
         self.model, self.processor = model.eval().to(device), processor
         self.folder, self.device, self.progress = Path(folder), torch.device(device), progress
+        self.half = half
         config = model.config
         speech = getattr(model.speech, "encoder", model.speech)
         pooling = [config.pooling, config.pooled_layers, config.spectrum_statistics, config.pooling_options]
@@ -126,7 +136,8 @@ class PooledCache:
                     random = [np.random.default_rng([*seed, int(_digest(keys[row].encode()), 16)]) for row in rows]
                     samples = [change(x, r) for x, r in zip(samples, random, strict=True)]
                 batch = self.processor(audio=samples, sampling_rate=SAMPLE_RATE).to(self.device)
-                states = self.model.encode_speech(batch["input_features"], batch["attention_mask"])
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+                    states = self.model.encode_speech(batch["input_features"], batch["attention_mask"])
                 values = self.model.audio_pooling.statistics(
                     states.hidden_states, states.mask, states.input_features, states.input_mask
                 )
