@@ -195,7 +195,7 @@ def test_the_cards_snippets_run_where_there_is_only_torch_and_transformers(publi
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     environment |= CLIENT_ENVIRONMENT | {"HF_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr[-2000:]
     answer = json.loads(re.search("^SCORES (.*)$", done.stdout, re.MULTILINE).group(1))
