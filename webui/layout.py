@@ -55,6 +55,9 @@ def build_page(recognizer, examples: Path = EXAMPLES) -> gr.Blocks:
                     elem_id="pl-clip",
                     buttons=["download"],
                 )
+                # The player above takes nothing that calls itself a video, and webm and mp4 do.
+                other = gr.UploadButton(words.OTHER_FILE, file_types=["audio", "video"], size="sm", elem_id="pl-other")
+                other.upload(lambda path: path, [other], [clip], queue=False, api_visibility="private")
                 gr.HTML(notice())
                 clips = example_clips(examples)
                 if clips:

@@ -49,6 +49,7 @@ STATUS_EXPLAINED = {
     "no_speech": "Nobody was heard speaking, or this mode reads words and heard none: no emotion is claimed.",
 }
 
+OTHER_FILE = "Use a webm file, or the sound of a video"
 COMPARE_BUTTON = "Compare all four"
 COMPARE_SOME_BUTTON = "Compare what is loaded"
 COMPARE_HINT = "Record or upload a clip of 0.3 to 30 seconds, or pick an example. Then press “{button}”."

@@ -6,6 +6,7 @@ import re
 import shutil
 import wave
 
+import av
 import numpy as np
 import pytest
 from playwright.sync_api import expect, sync_playwright
@@ -200,6 +201,26 @@ def test_a_file_that_is_no_audio_gets_a_short_message(open_page, tmp_path):
     expect(alert).not_to_contain_text("There is no clip yet")
     assert 10 < len(alert.inner_text()) < 250
     assert not re.search(r"(^|\s)/\w", alert.inner_text())  # no path of the server
+
+
+def test_the_sound_of_a_video(open_page, speech_clip, tmp_path):
+    video = tmp_path / "a video é.mp4"
+    samples = load_audio(speech_clip).samples
+    with av.open(str(video), "w") as container:
+        stream = container.add_stream("aac", rate=16_000, layout="mono")
+        size = 1024  # samples in a frame of AAC
+        for start in range(0, len(samples) - size, size):
+            frame = av.AudioFrame.from_ndarray(samples[None, start : start + size], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 16_000, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    page = open_page()
+    with page.expect_file_chooser() as chooser:
+        page.locator("#pl-other").click()
+    chooser.value.set_files(str(video))
+    expect(page.locator("#pl-clip").get_by_role("button", name="Play", exact=True)).to_be_visible()
+    page.locator("#pl-compare").click()
+    assert_four_answers(page)
 
 
 def test_phone(open_page, speech_clip):
