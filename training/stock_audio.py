@@ -37,7 +37,8 @@ class FitSettings:
 
 
 def _shared_settings(config, model_config) -> dict:
-    return config.to_dict() | {
+    settings = {key: value for key, value in config.to_dict().items() if key != "_name_or_path"}
+    return settings | {
         "id2label": model_config.id2label,
         "label2id": model_config.label2id,
         "use_weighted_layer_sum": model_config.pooled_layers is None,

@@ -48,6 +48,7 @@ def stock_text(model) -> BertForSequenceClassification:
         "num_hidden_layers": config.text_config.num_hidden_layers + averaged,
         "dtype": "float32",
     }
+    settings.pop("_name_or_path", None)  # where the encoder lay on this machine
     stock = BertForSequenceClassification(type(config.text_config).from_dict(settings)).eval()
     stock.bert.load_state_dict(model.text.float().state_dict(), strict=False)
     if averaged:

@@ -223,7 +223,9 @@ def test_a_missing_file_is_named(tiny, tmp_path, repo_id, name):
 
 def test_a_recogniser_on_this_machine_is_replaced_by_its_hub_id(tiny, tmp_path, repo_id):
     folder = copy(tiny, tmp_path, "fusion")
-    change_config(folder, asr="../asr", _name_or_path="/somewhere/private")
+    config = json.loads((folder / "config.json").read_text())
+    parts = {part: config[part] | {"_name_or_path": "/somewhere/private"} for part in ("speech_config", "text_config")}
+    change_config(folder, asr="../asr", _name_or_path="/somewhere/private", **parts)
     bundle = collect(folder, repo_id, asr="openai/whisper-tiny.en")
     config = json.loads(next(f for f in bundle.files if f.path == "config.json").source)
     assert config["asr"] == "openai/whisper-tiny.en" and "/somewhere/private" not in json.dumps(config)
