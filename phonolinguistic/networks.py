@@ -51,9 +51,6 @@ def _load(loader, release: Release, dtype: torch.dtype) -> nn.Module:
         raise ReleaseError(
             f"{release.source} lacks {len(missing)} of its weights (such as {missing[0]}): it is not whole.", "damaged"
         )
-    # Tensors that the file holds in this very type are views of its memory map, and keep all of it resident.
-    for tensor in (*model.parameters(), *model.buffers()):
-        tensor.data = tensor.data.clone()
     return model.eval().requires_grad_(False)
 
 
