@@ -30,12 +30,12 @@ def take(clip: Path, out: Path, dark: bool, phone: bool, tab: str | None) -> Non
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
         context = browser.new_context(viewport=PHONE if phone else DESKTOP, color_scheme="dark" if dark else "light")
         view = context.new_page()
+        view.set_default_timeout(120_000)
         view.goto(page.local_url)
         view.locator("#pl-clip input[type=file]").set_input_files(str(clip))
         view.locator("#pl-clip button[aria-label=Play]").wait_for()
         view.locator("#pl-compare").click()
         view.locator("#pl-comparison .pl-card").first.wait_for()
-        view.locator("#pl-influence .pl-word").first.wait_for(state="attached")
         if tab:
             view.get_by_role("tab", name=tab, exact=True).click()
         view.mouse.move(0, 0)

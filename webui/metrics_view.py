@@ -14,6 +14,7 @@ _COLUMNS = {
     "ece": ("Calibration error", False),
     "wer": ("Word error rate", True),
 }
+_NAMES = {"ravdess": "RAVDESS", "tess": "TESS", "goemotions": "GoEmotions", "meld": "MELD"}
 _IN_GROUPS = ("uar", "accuracy", "macro_f1")
 _MAX_DEPTH = 3  # deeper tables belong into the file itself
 
@@ -25,8 +26,8 @@ def metrics_tables(metrics: dict) -> str:
     loose = [[escape(_words(key)), _value(value)] for key, value in rest.items() if _is_plain(value)]
     notes = "".join(f"<li>{escape(note)}</li>" for note in metrics.get("notes") or [] if isinstance(note, str))
     html = _results(results) + (f"<ul>{notes}</ul>" if notes else "") + _by_group(results)
-    html += table(["Measure", "Value"], loose, "General", (1,)) if loose else ""
-    others = "".join(_group(_words(key), value, 1) for key, value in rest.items() if isinstance(value, dict) and value)
+    others = table(["Measure", "Value"], loose, "General", (1,)) if loose else ""
+    others += "".join(_group(_words(key), value, 1) for key, value in rest.items() if isinstance(value, dict) and value)
     return html + (f"<details><summary>{words.ABOUT_MORE}</summary>{others}</details>" if others else "")
 
 
@@ -35,7 +36,7 @@ def _results(results: list[dict]) -> str:
     if not columns:
         return ""
     rows = [
-        [escape(_words(entry.get("corpus", ""))), escape(entry.get("split") or "test"), _mode(entry), _count(entry)]
+        [_test_set(entry), escape(entry.get("split") or "test"), _mode(entry), _count(entry)]
         + [_figure(entry, name) for name in columns]
         for entry in results
     ]
@@ -49,7 +50,7 @@ def _by_group(results: list[dict]) -> str:
         for factor, members in (entry.get("groups") or (entry.get("metrics") or {}).get("groups") or {}).items():
             for name, group in members.items():
                 figures = {"metrics": group.get("metrics", group)}
-                where = f"{_words(entry.get('corpus', ''))}, {_words(factor)}: {_words(name)}"
+                where = f"{_corpus(entry)}, {_words(factor)}: {_words(name)}"
                 shown = [_figure(figures, column) for column in _IN_GROUPS]
                 rows.append([escape(where), _mode(entry), _count(group), *shown])
     if not rows:
@@ -57,6 +58,16 @@ def _by_group(results: list[dict]) -> str:
     head = ["Group", "Mode", "Clips", *(_COLUMNS[name][0] for name in _IN_GROUPS)]
     groups = table(head, rows, words.ABOUT_GROUPS, tuple(range(2, len(head))))
     return f"<details><summary>{words.ABOUT_GROUPS}</summary>{groups}</details>"
+
+
+def _corpus(entry: dict) -> str:
+    return _NAMES.get(entry.get("corpus"), _words(entry.get("corpus", "")))
+
+
+def _test_set(entry: dict) -> str:
+    note = entry.get("note")
+    small = f'<span class="pl-interval">{escape(note)}</span>' if note and len(str(note)) < 80 else ""
+    return escape(_corpus(entry)) + small
 
 
 def _mode(entry: dict) -> str:
