@@ -1,15 +1,16 @@
 """The embedded release is whole, small, current, and says what its figures say."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT
 from transformers import AutoConfig
 
 from phonolinguistic import EmotionRecognizer
 from training.card import main as render_card
 
+ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("fusion", "multitask")
 
 
@@ -82,7 +83,8 @@ def test_timeline_of_the_conversation(recognizer):
 
 def test_model_card_is_rendered_from_the_release(release, tmp_path, monkeypatch):
     out = tmp_path / "card.md"
-    arguments = ["card", str(release / "multitask"), "--repo", "phonolinguistic/phonolinguistic-multitask", "--out", out]
+    name = "phonolinguistic/phonolinguistic-multitask"
+    arguments = ["card", str(release / "multitask"), "--repo", name, "--out", out]
     monkeypatch.setattr("sys.argv", [str(a) for a in arguments])
     render_card()
     assert out.read_text(encoding="utf-8") == (ROOT / "model_card.md").read_text(encoding="utf-8")

@@ -78,8 +78,8 @@ def parts(tokenizer):
     processor = PhonoLinguisticProcessor.build(WhisperFeatureExtractor(), bert, tokenizer)
     rng = np.random.default_rng(0)
     clips = [
-        Clip((rng.normal(size=6_000 + 400 * i) * 3000).astype(np.int16), plain_lesson(str(i), "a dog", tokenizer), i % 3)
-        for i in range(6)
+        Clip((rng.normal(size=n) * 3000).astype(np.int16), plain_lesson(str(i), "a dog", tokenizer), i % 3)
+        for i, n in enumerate(range(6_000, 8_400, 400))
     ]
     return PhonoLinguisticModel(config), processor, clips
 
