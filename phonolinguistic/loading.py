@@ -1,13 +1,19 @@
 """Which models to load: what was asked for, what the environment names, or the embedded release."""
 
+import ctypes
+import gc
 import os
+import sys
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from .networks import EmotionNetwork, SpeechToText
 from .releases import VARIABLES, Release, ReleaseError, embedded, models_folder, resolve
 from .results import ModelInfo
+
+SHARED_FROM = 10_000  # values; less is not worth looking for
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,30 @@ def load(
     recogniser = None
     if networks["fusion"] is not None and set(networks["fusion"].modes) - {"audio"}:
         recogniser = SpeechToText(_recogniser(asr, found["fusion"], token), device, dtype)
+    loaded = [network.model for network in (recogniser, *networks.values()) if network is not None]
+    share_equal_weights(*loaded)
+    _give_back_memory()
     return Loaded(networks["fusion"], networks["multitask"], recogniser)
+
+
+def share_equal_weights(*models: nn.Module) -> None:
+    """Let parameters of the same values lie in memory once.
+
+    A release whose encoders stayed as they were holds BERT and Whisper's encoder twice. Safe because nothing here is
+    trained: nobody writes into a parameter.
+    """
+    known: dict[tuple, list[torch.Tensor]] = {}
+    for model in models:
+        for parameter in model.parameters():
+            value = parameter.data
+            if value.numel() < SHARED_FROM:
+                continue
+            key = (value.shape, value.dtype, value.device, value.flatten()[:: max(1, value.numel() // 16)].sum().item())
+            twin = next((other for other in known.get(key, []) if torch.equal(other, value)), None)
+            if twin is None:
+                known.setdefault(key, []).append(value)
+            else:
+                parameter.data = twin
 
 
 def _choose(kind: str, given: str | None, revision: str | None, token: str | None) -> Release | None:
@@ -109,3 +138,11 @@ def _recogniser(given: str | None, fusion: Release, token: str | None) -> Releas
     if own is None:
         raise ReleaseError(f"{fusion.source} reads another network's transcript: name a recogniser (asr).", "missing")
     return own
+
+
+def _give_back_memory() -> None:
+    """Hand what loading took for a moment (half-precision copies) back to the system, where glibc can."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)

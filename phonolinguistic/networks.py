@@ -39,7 +39,9 @@ def _load(loader, release: Release, dtype: torch.dtype) -> nn.Module:
     """Weights into a network, whole or not at all: a head that was not in the file would answer at random."""
     try:
         with _quiet():
-            model, info = loader.from_pretrained(str(release.path), dtype=dtype, output_loading_info=True)
+            # Mapped, a file stays resident for the few tensors that it holds in this very type.
+            options = {"dtype": dtype, "disable_mmap": True, "output_loading_info": True}
+            model, info = loader.from_pretrained(str(release.path), **options)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise _unloadable(release, error) from error
     except Exception as error:

@@ -10,6 +10,7 @@ from tiny import hubert_config, tiny_asr, tiny_fusion, tiny_multitask, tone, wri
 
 from phonolinguistic.audio import AudioError, load_audio
 from phonolinguistic.labels import EMOTIONS, MODES
+from phonolinguistic.loading import share_equal_weights
 from phonolinguistic.recognizer import EmotionRecognizer
 from phonolinguistic.releases import ReleaseError
 from phonolinguistic.vad import VoiceActivityDetector
@@ -232,6 +233,16 @@ def test_weights_are_float32_from_half_precision_files(recognizer, embedded_mode
     model = recognizer._loaded.multitask.model
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert not model.training and not any(p.requires_grad for p in model.parameters())
+
+
+def test_equal_weights_lie_in_memory_once():
+    one, other, third = (torch.nn.Linear(200, 100) for _ in range(3))
+    other.load_state_dict(one.state_dict())
+    expected = [layer(torch.ones(200)) for layer in (one, other, third)]
+    share_equal_weights(one, other, third)
+    assert one.weight.data_ptr() == other.weight.data_ptr() != third.weight.data_ptr()
+    for layer, before in zip((one, other, third), expected, strict=True):
+        assert torch.equal(layer(torch.ones(200)), before)
 
 
 def test_a_file_without_a_head_is_refused(tmp_path, embedded_models):
