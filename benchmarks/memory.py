@@ -69,6 +69,7 @@ def app(clip: str, limit: float = 300.0) -> dict:
 
 def main() -> None:
     values = parse(parser(__doc__.splitlines()[0]))
+    values.repeats = 1  # each in a process of its own, once
     name = next(iter(clips()))
     clip = str(next((ROOT / "examples").rglob(name)))
     os.environ["OMP_NUM_THREADS"] = str(values.threads)
