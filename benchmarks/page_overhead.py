@@ -23,6 +23,7 @@ from playwright.sync_api import sync_playwright  # noqa: E402
 
 import app  # noqa: E402
 from phonolinguistic import EmotionRecognizer  # noqa: E402
+from phonolinguistic.provenance import provenance  # noqa: E402
 from webui.layout import example_clips  # noqa: E402
 
 LIMIT_MS = 150
@@ -83,7 +84,7 @@ def measure(clip: Path, runs: int) -> dict:
         "recogniser_ms": round(statistics.median(recognizer.milliseconds[2:]), 1),
         "page_overhead_ms": {"median": round(statistics.median(own), 1), "max": round(max(own), 1)},
         "limit_ms": LIMIT_MS,
-        "threads": recognizer.threads,
+        "provenance": provenance(),
         "machine": {"cpu_cores": os.cpu_count(), "python": platform.python_version(), "gradio": gradio.__version__},
     }
 

@@ -35,7 +35,13 @@ def latency() -> str:
         f"{results['multitask_parameters_percent_less']} % fewer parameters than fusion; `compare` costs "
         f"{results['compare_ratio']:.2f} times fusion and multi-task together."
     )
-    return "### Latency of the embedded release\n\n" + "\n".join(lines) + "\n\n" + note + _where(found)
+    memory, page = read(BENCHMARKS / "memory.json"), read(BENCHMARKS / "page_overhead.json")
+    rest = (
+        f"\n\nEverything loaded takes {memory['recognizer']['resident_mb']} MB of memory, the page with it "
+        f"{memory['app']['resident_mb']} MB; the page answers {memory['app']['ready_seconds']:.0f} s after its start "
+        f"and adds {page['page_overhead_ms']['median']:.0f} ms to a comparison."
+    )
+    return "### Latency of the embedded release\n\n" + "\n".join(lines) + "\n\n" + note + _where(found) + rest
 
 
 def _where(found: dict) -> str:
