@@ -18,12 +18,16 @@ NAMES = {
 SHOWN = ("accuracy", "uar", "macro_f1", "weighted_f1", "ece", "wer", "cer")
 HEADS = {"uar": "UAR", "macro_f1": "macro-F1", "weighted_f1": "weighted F1", "ece": "ECE", "wer": "WER", "cer": "CER"}
 FRACTIONS = ("ece",)  # shown as they are; all others as percentages
-# (what, corpus, mode or None, note, rate, least or most, bound)
+BOTH = ("fusion", "multitask")
+# (what, corpus, mode or modes, note, rate, least or most, bound)
 TARGETS = (
     ("GoEmotions, several labels", "goemotions", "text", "several labels", "macro_f1", "least", 0.60),
     ("MELD", "meld", "text", None, "weighted_f1", "least", 0.58),
     ("RAVDESS test actors, calibration", "ravdess", "audio", None, "ece", "most", 0.05),
     ("TESS test speaker, calibration", "tess", "audio", None, "ece", "most", 0.05),
+    ("RAVDESS test actors, real pairs, calibration", "ravdess", BOTH, None, "ece", "most", 0.05),
+    ("TESS test speaker, real pairs, calibration", "tess", BOTH, None, "ece", "most", 0.05),
+    ("constructed pairs, calibration", "constructed pairs", BOTH, None, "ece", "most", 0.05),
     ("GoEmotions, calibration", "goemotions", "text", "texts with one label", "ece", "most", 0.05),
     ("MELD, calibration", "meld", "text", None, "ece", "most", 0.05),
 )
@@ -35,10 +39,11 @@ def rate(result: Mapping[str, Any], name: str) -> float | None:
     return value["value"] if isinstance(value, Mapping) else value
 
 
-def find(results: Sequence[Mapping], corpus: str, mode: str | None = None, note: str | None = None) -> Mapping | None:
-    """The first result of metrics.json that fits."""
+def find(results: Sequence[Mapping], corpus: str, mode: str | Sequence[str], note: str | None = None) -> Mapping | None:
+    """The first result of metrics.json that fits; `mode`: one, or several that will do."""
+    modes = (mode,) if isinstance(mode, str) else mode
     for result in results:
-        if result["corpus"] == corpus and mode in (None, result["mode"]) and note in (None, result.get("note")):
+        if result["corpus"] == corpus and result["mode"] in modes and note in (None, result.get("note")):
             return result
     return None
 
