@@ -20,7 +20,7 @@ MAX_TIMELINE_SECONDS = 1800.0
 MAX_BYTES = 50 * 2**20
 MIN_RATE, MAX_RATE = 8_000, 192_000  # Hz
 MAX_CHANNELS = 8
-MAX_LEVEL = 8.0  # float samples are in [-1, 1]; some recorders overshoot, integers read as floats are far above
+MAX_LEVEL = 100.0  # floats lie in [-1, 1]; codecs overshoot on clipped speech (9 was seen), integers do far more
 
 FORMATS = "wav, flac, mp3, ogg/opus, m4a/aac, webm, or the sound track of mp4"
 # FFmpeg's demuxers that may open an upload: no playlists, which would make it open other files and hosts.

@@ -39,7 +39,8 @@ def test_figures_belong_to_the_weights_and_heads_were_trained(release, kind):
 
 @pytest.fixture(scope="module")
 def recognizer(release):
-    return EmotionRecognizer.from_pretrained()
+    folders = {kind: str(release / kind) for kind in ("fusion", "multitask", "asr")}
+    return EmotionRecognizer.from_pretrained(**folders)
 
 
 def test_examples_are_heard_right(release, recognizer):
