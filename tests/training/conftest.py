@@ -1,4 +1,4 @@
-"""Each training test starts with an Accelerate of its own: its state is global, and one test's precision is another's."""
+"""Each training test starts with an Accelerate state of its own: it is global, precision and all."""
 
 import pytest
 from accelerate.state import AcceleratorState
