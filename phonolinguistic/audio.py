@@ -162,7 +162,9 @@ def _decode(data: bytes, max_seconds: float) -> tuple[np.ndarray, int, int]:
                 last_bad = False
             if count > (max_seconds + 1) * rate:
                 break
-        promised = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
+        promised = None
+        if stream.duration and stream.time_base and not _is_guessed(container.format.name, data):
+            promised = float(stream.duration * stream.time_base)
     seconds = count / rate
     if not count:
         raise AudioError(f"The file has no sound that can be decoded (damaged or truncated?); accepted: {FORMATS}.")
@@ -185,6 +187,18 @@ def _is_cut(data: bytes) -> bool:
         segments = data[last + 27 : last + 27 + data[last + 26]] if last + 27 <= len(data) else b""
         return last + 27 > len(data) or last + 27 + data[last + 26] + sum(segments) > len(data)
     return False
+
+
+def _is_guessed(format_name: str, data: bytes) -> bool:
+    """Whether the duration is FFmpeg's guess from the first frames' bit rate: far off when a clip begins in silence."""
+    if format_name in ("aac", "amr"):
+        return True
+    if format_name != "mp3":
+        return False
+    start = 0
+    if data[:3] == b"ID3":  # its size: four bytes of seven bits
+        start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=False))
+    return not any(tag in data[start : start + 4096] for tag in (b"Xing", b"Info", b"VBRI"))
 
 
 def _changed(blocks: list[np.ndarray], frame: av.AudioFrame) -> tuple[int, int]:

@@ -135,6 +135,17 @@ def test_quiet_stays_quiet():
     assert not load_audio(np.zeros(16_000, np.int16), 16_000).samples.any()
 
 
+def test_a_guessed_duration_is_no_promise():
+    """Without a header's count, FFmpeg takes the first frames' bit rate for all: silence first, and it says 40 s."""
+    x = np.concatenate([np.zeros(160_000), np.random.default_rng(0).normal(size=160_000) * 0.2]).astype(np.float32)
+    out = io.BytesIO()
+    sf.write(out, x, 16_000, format="MP3", bitrate_mode="VARIABLE", compression_level=0.5)
+    data = out.getvalue()
+    bare = data[data.index(b"\xff\xf3", data.index(b"Xing")) :]
+    assert load_audio(data).seconds == pytest.approx(20, abs=0.1)
+    assert load_audio(bare).seconds == pytest.approx(20, abs=0.2)
+
+
 def half(data: bytes) -> bytes:
     return data[: len(data) // 2]
 
