@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
+
+from .whole_files import write_whole
 
 VERSION = 2  # change it when the features of the same weights change
 BATCH_SECONDS = 64.0
@@ -39,15 +40,6 @@ def weights_key(module: torch.nn.Module, *settings: object, skip: Sequence[str] 
         if not name.startswith(tuple(skip)) or not skip:
             parts += [name.encode(), value.detach().float().cpu().contiguous().numpy().tobytes()]
     return _digest(*parts)
-
-
-def _write(file: Path, write: Callable) -> None:
-    """Written under another name, then renamed: nobody reads half a file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{os.getpid()}.{file.name}")
-    with open(temporary, "wb") as handle:
-        write(handle)
-    os.replace(temporary, file)
 
 
 def _read(file: Path) -> dict[str, np.ndarray]:
@@ -118,7 +110,9 @@ class PooledCache:
                 chosen = [keys[row] for row in rows]
                 values = self._clips(audio, rows, chosen, change if view else None, [seed, view], f"{name} view {view}")
                 found |= dict(zip(chosen, values, strict=True))
-                _write(file, lambda handle, found=found: np.savez(handle, keys=list(found), values=[*found.values()]))
+                write_whole(
+                    file, lambda handle, found=found: np.savez(handle, keys=list(found), values=[*found.values()])
+                )
             stacked.append(np.stack([found[key] for key in keys]))
         return np.stack(stacked, 1)
 
@@ -153,7 +147,7 @@ class PooledCache:
         file = self.folder / f"{name}-{digest}.npy"
         if not file.is_file():
             values = self._texts(distinct, name)
-            _write(file, lambda handle: np.save(handle, values))
+            write_whole(file, lambda handle: np.save(handle, values))
         values = np.load(file)
         place = {text: row for row, text in enumerate(distinct)}
         return values[[place[text] for text in texts]]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from .whole_files import write_whole
 
 NAMES = {
     "ravdess": "RAVDESS",
@@ -154,6 +155,5 @@ def _gaps(rows: Mapping[str, Mapping[str, Any]], unit: str) -> str:
 
 def write_json(file: Path, value: Any) -> None:
     """Written under another name, then renamed: a full disk leaves the old file."""
-    temporary = file.with_name(f".{os.getpid()}.{file.name}")
-    temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, file)
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    write_whole(file, lambda handle: handle.write(text.encode()))

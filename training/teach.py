@@ -24,6 +24,7 @@ from phonolinguistic.speech_phonolinguistic import (
     token_limit,
 )
 from training.prune_whisper import END, NO_TIMESTAMPS, START, kept_ids
+from training.whole_files import write_whole
 
 TOP = 16  # soft targets kept a token; they hold nearly all of a confident recogniser's probability
 SAMPLE_RATE = 16_000
@@ -115,10 +116,8 @@ def plain_lesson(id: str, text: str, tokenizer) -> Lesson:
 
 
 def save_shard(lessons: list[Lesson], path: Path) -> None:
-    """Write to a new name, then rename: a shard is whole or absent."""
-    scratch = path.with_suffix(".tmp")
-    torch.save([vars(lesson) for lesson in lessons], scratch)
-    scratch.replace(path)
+    """One shard, whole or absent."""
+    write_whole(path, lambda file: torch.save([vars(lesson) for lesson in lessons], file))
 
 
 def load_lessons(folder: Path) -> dict[str, Lesson]:

@@ -43,6 +43,7 @@ from training.assemble import POOLING, assemble
 from training.corpora import load_corpus
 from training.splits import release_split
 from training.teach import Lesson, load_lessons, plain_lesson
+from training.whole_files import write_whole
 
 SAMPLE_RATE = 16_000
 
@@ -174,10 +175,8 @@ def validate(model, processor, clips: list[Clip], device) -> dict[str, float]:
 
 
 def save_state(path: Path, state: dict) -> None:
-    """Write to a new name, then rename: the last good state survives a full disk or a kill."""
-    scratch = path.with_suffix(".tmp")
-    torch.save(state, scratch)
-    scratch.replace(path)
+    """The last good state survives a full disk or a kill."""
+    write_whole(path, lambda file: torch.save(state, file))
 
 
 def build(args, settings: Settings) -> tuple[PhonoLinguisticModel, PhonoLinguisticProcessor]:

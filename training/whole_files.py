@@ -1,0 +1,18 @@
+"""A file is there whole or not at all: written under another name, then renamed."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+
+def write_whole(file: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Make `file` of what `write` puts into the open binary file; its folder is made, too.
+
+    On a full disk or a kill the file that was there before stays. Raises what `write` raises.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{os.getpid()}.{file.name}")
+    with open(temporary, "wb") as handle:
+        write(handle)
+    os.replace(temporary, file)
