@@ -7,7 +7,7 @@ from importlib import import_module
 
 from .labels import EMOTIONS, MODES
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "AudioError": "audio",

@@ -3,12 +3,13 @@
     python -m training.assemble --speech whisper-tiny.en --text $B/text/model --out $B/fusion0
     python -m training.assemble --speech $B/multitask/model --text $B/text/model --multitask --out $B/multitask0
 
-The pooling is the one that carries best from one corpus, room and microphone to another
-(training/results/audio_crossval.json): mean and deviation of the encoder's upper states over the loud frames, and the
-deviation, not the mean, of the log-mel spectrum.
+The pooling is one that carries from one corpus, room and microphone to another (training/results/audio_crossval.json):
+the mean of the encoder's upper states over the loud frames. Their deviation over time and the log-mel spectrum's helped
+between the speakers of one corpus and harmed between corpora.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import torch
@@ -19,15 +20,15 @@ from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel
 from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
 
 POOLING = {
-    "pooling": "mean_std",
+    "pooling": "mean",
     "pooled_layers": [2, 3, 4],
-    "spectrum_statistics": True,
-    "pooling_options": {"active_db": 25.0, "spectrum_mean": False},
+    "spectrum_statistics": False,
+    "pooling_options": {"active_db": 30.0},
     "head_hidden_size": 0,
 }
 RECOGNISER = "openai/whisper-tiny.en"
 RELEASE = {
-    "version": "0.1.0",
+    "version": "0.2.0",
     "base_models": [RECOGNISER, "sentence-transformers/all-MiniLM-L6-v2"],
     "splits": "RAVDESS: test actors 1, 11, 20, 21; validation 4, 10, 12, 14. TESS: the older actress trains (15 % of "
     "her words validate), the younger tests. speechocean762, GoEmotions, MELD: official splits.",
@@ -73,6 +74,12 @@ def assemble(
     return model, processor
 
 
+def runs(parts: dict[str, str]) -> dict[str, dict]:
+    """What the runs that made the parts wrote beside their `model/`; parts: name -> that directory."""
+    found = {name: Path(folder).resolve().parent / "training_run.json" for name, folder in parts.items()}
+    return {name: json.loads(file.read_text(encoding="utf-8")) for name, file in found.items() if file.is_file()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--speech", required=True)
@@ -84,6 +91,8 @@ def main() -> None:
     model, processor = assemble(args.speech, args.text, args.multitask)
     model.save_pretrained(args.out)
     processor.save_pretrained(args.out)
+    record = runs({"text": args.text} | ({"recognition": args.speech} if args.multitask else {}))
+    (args.out / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     print(f"{args.out}: {model.num_parameters():,} parameters")
 
 

@@ -24,7 +24,7 @@ from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
 
 from .config import ConfigError, Settings, Tower
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 TRAINED = {
     "audio": ("audio",), "text": ("text",), "fusion": ("audio", "text", "fusion"),
     "multitask": ("audio", "text", "fusion", "recognition"),

@@ -161,7 +161,11 @@ def run(args: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:
     pairs = []
     for folder in args.models:
         began = time.perf_counter()
-        given = args.transcripts if len(args.models) == 1 else None
+        given = args.transcripts
+        if given is not None and (given / folder.name).is_dir():
+            given = given / folder.name
+        elif len(args.models) > 1:
+            given = None  # one recogniser's words are not the other's
         evaluator = Evaluator(folder, args.cache, args.asr, given, args.device, heard=args.heard)
         pairs.append((folder, evaluator, evaluate(evaluator, clips, texts, normalise)))
         logging.info("%s: evaluated in %.0f s", folder, time.perf_counter() - began)
@@ -185,7 +189,9 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--asr", type=Path, help="recogniser of a fusion model; its spelling table normalises texts")
     for name in dict.fromkeys((*CLIPS, *TEXTS, *READ)):
         parser.add_argument(f"--{name}", type=Path, help="parquet file or official folder")
-    parser.add_argument("--transcripts", type=Path, help="folder by training.transcribe, of one model's recogniser")
+    parser.add_argument(
+        "--transcripts", type=Path, help="folder of training.transcribe's files, or of one for each model"
+    )
     parser.add_argument("--heard", type=int, help="recognisers read at most N clips of each corpus")
     parser.add_argument("--cache", type=Path, default=Path("~/.cache/phonolinguistic"))
     parser.add_argument("--crossval", type=Path, help="result file of training.crossval, taken into metrics.json")

@@ -1,13 +1,14 @@
 """Fit the heads, temperatures and the uncertain threshold of a model directory whose encoders are finished.
 
     python -m training.fit_heads --model DIR --ravdess FILE --tess FILE --goemotions FILE --meld FILE \\
-        --transcripts DIR --cache DIR --out DIR
+        --speechocean762 FILE --transcripts DIR --cache DIR --out DIR
 
 The same command serves a fusion and a multi-task directory (their transcripts differ: DIR holds ravdess.jsonl and
 tess.jsonl as `training.transcribe` writes them; a clip without one is read as its official sentence). Steps:
 
 1. Pooled features of all clips and utterances (kept in the cache), the standardiser.
-2. Audio head: logistic regression on the training clips.
+2. Audio head: logistic regression on the training clips, which trusts a feature the less, the more it differs between
+   their neutral clips and other people's read speech (training/strangers.py; speechocean762's training speakers).
 3. Text head: the model's own if it is trained (`release.trained_heads`), or a file with a linear layer's state dict
    (--text-head), else fitted on the training utterances.
 4. Temperatures of both, on speakers and utterances that their head never saw.
@@ -33,6 +34,7 @@ from phonolinguistic.calibration import choose_uncertain_threshold, expected_cal
 from phonolinguistic.configuration_phonolinguistic import PhonoLinguisticConfig
 from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel
 from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
+from phonolinguistic.provenance import provenance
 
 from . import heads
 from .augment import Augmenter
@@ -40,7 +42,7 @@ from .corpora import CorpusError
 from .metrics import classification
 from .pairs import VALIDATION_MIXTURE, Clips, Mixture, PairDataset, Words
 from .pooled import PooledCache
-from .release_data import ClipSet, TextSet, load_clips, load_texts
+from .release_data import ClipSet, TextSet, load_clips, load_read_speech, load_texts
 from .splits import _share
 from .text_noise import TextNoise, spoken_form
 from .transcribe import read_transcripts
@@ -55,7 +57,7 @@ class Settings:
     stacked: part of the validation utterances that the fusion head is trained on. pairs, checked: pairs an epoch, and
     for validation."""
 
-    c: float = 0.001
+    c: float = 0.003
     shares: dict[str, float] = field(default_factory=lambda: {"ravdess": 1.0, "tess": 0.5})
     views: int = 1
     stacked: float = 0.6
@@ -149,15 +151,17 @@ def equal_weights(groups: list[str]) -> np.ndarray:
 def fit(
     model, processor, clips: list[ClipSet], texts: list[TextSet], settings: Settings, cache_dir: Path,
     transcripts: Path | None = None, text_file: Path | None = None, change=None, progress: bool = True,
+    read: ClipSet | None = None,
 ) -> dict:  # fmt: skip
-    """Fit everything into `model`; returns what was found on validation data (plain types)."""
+    """Fit everything into `model`; returns what was found on validation data (plain types). read: read speech."""
     cache = PooledCache(model, processor, cache_dir / "pooled", progress=progress)
     features = {c.corpus: cache.clips(c.audio, c.keys, settings.views, change, settings.seed, c.corpus) for c in clips}
     train = [c.select(labelled_rows(c, "train")) for c in clips]
     labels, speakers, corpora = joined(train)
     x = np.concatenate([features[c.corpus][labelled_rows(c, "train")] for c in clips])
-    audio, mean, deviation = heads.fit_audio(x, labels, corpora, settings.c, settings.shares)
-    strangers = heads.out_of_fold(x, labels, corpora, speakers, settings.c, settings.shares)
+    others = None if read is None else cache.clips(read.audio, read.keys, name=f"read-{read.corpus}")[:, 0]
+    audio, mean, deviation = heads.fit_audio(x, labels, corpora, settings.c, settings.shares, others)
+    strangers = heads.out_of_fold(x, labels, corpora, speakers, settings.c, settings.shares, others)
     # Only RAVDESS validates with people of its own; TESS's validation words are its training speaker's.
     rows = labelled_rows(clips[0], "validation")
     held = clips[0].select(rows)
@@ -215,6 +219,7 @@ def fit(
         "mixture": pairs.shares,
         "text_head": origin,
         "clips": {c.corpus: len(c) for c in train},
+        "read_speech": None if read is None else {"corpus": read.corpus, "clips": len(read)},
         "utterances": len(said.labels),
         "fusion_epoch": run.epoch,
         "fusion_losses": run.losses,
@@ -232,12 +237,13 @@ def fit(
     report["validation"]["strangers_in_training"] = {
         corpus: classification(strangers[rows, 0], labels[rows], resamples=0).uar for corpus, rows in own.items()
     }
-    report["validation"]["pairs_by_kind"] = by_kind(validation, batch, fused)
+    report["validation"]["pairs_by_kind"] = by_kind(validation, batch, softmax(fused, fused_t))
     return report
 
 
 def by_kind(pairs: PairDataset, batch: dict[str, torch.Tensor], fused: np.ndarray) -> dict[str, dict[str, float]]:
-    """Accuracy of the fusion head and of each single modality on each kind of pair."""
+    """Accuracy of the fusion head and of each modality on each kind of pair; the head's mean confidence and calibration
+    error. fused: (pairs, classes) probabilities."""
     truth, kinds = batch["labels"].argmax(1).numpy(), np.array(pairs.kinds())
     answers = {
         "fusion": fused.argmax(1),
@@ -247,12 +253,15 @@ def by_kind(pairs: PairDataset, batch: dict[str, torch.Tensor], fused: np.ndarra
     return {
         kind: {"count": int((kinds == kind).sum())}
         | {name: float((answer == truth)[kinds == kind].mean()) for name, answer in answers.items()}
+        | {"confidence": float(fused[kinds == kind].max(1).mean())}
+        | {"ece": expected_calibration_error(fused[kinds == kind], truth[kinds == kind])}
         for kind in sorted(set(kinds))
     }
 
 
-def save(model, processor, out: Path, report: dict) -> None:
-    """Encoders in half precision, heads and standardiser in single: their products are where rounding would show."""
+def save(model, processor, out: Path, report: dict, source: Path) -> None:
+    """Encoders in half precision, heads and standardiser in single: their products are where rounding would show.
+    source: the directory with the encoders, whose `training.json` is carried on."""
     exact = ("audio_pooling.", "audio_head.", "text_head.")
     state = {
         name: value if name.startswith(exact) or not value.is_floating_point() else value.half()
@@ -260,9 +269,9 @@ def save(model, processor, out: Path, report: dict) -> None:
     }
     model.save_pretrained(out, state_dict=state)
     processor.save_pretrained(out)
-    file = out / "training.json"
-    record = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    file.write_text(json.dumps(record | {"heads": report}, indent=2) + "\n", encoding="utf-8")
+    earlier = source / "training.json"
+    record = json.loads(earlier.read_text(encoding="utf-8")) if earlier.is_file() else {}
+    (out / "training.json").write_text(json.dumps(record | {"heads": report}, indent=2) + "\n", encoding="utf-8")
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -271,6 +280,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model", type=Path, required=True, help="directory with finished encoders")
     for name in (*CLIP_CORPORA, *TEXT_CORPORA):
         parser.add_argument(f"--{name}", type=Path, required=True, help="parquet file or official folder")
+    parser.add_argument("--speechocean762", type=Path, help="read speech, for the trust in each feature of the voice")
     parser.add_argument("--transcripts", type=Path, help="folder with ravdess.jsonl, tess.jsonl (training.transcribe)")
     parser.add_argument("--cache", type=Path, required=True, help="folder for decoded clips and pooled features")
     parser.add_argument("--text-head", type=Path, help="state dict of a linear layer to take as text head")
@@ -305,12 +315,15 @@ def main(argv: list[str] | None = None) -> int:
         clips = [load_clips(name, getattr(args, name), args.cache, limit=args.limit) for name in CLIP_CORPORA]
         texts = [load_texts(name, getattr(args, name), limit=args.limit) for name in TEXT_CORPORA]
         change = augmentation(args.views)
-        report = fit(model, processor, clips, texts, settings, args.cache, args.transcripts, args.text_head, change)
+        read = load_read_speech(args.speechocean762, args.cache) if args.speechocean762 else None
+        report = fit(
+            model, processor, clips, texts, settings, args.cache, args.transcripts, args.text_head, change, read=read
+        )
     except (CorpusError, OSError, ValueError) as error:
         print(f"fit_heads: {error}", file=sys.stderr)
         return 2
-    report |= {"seconds": round(time.perf_counter() - began, 1), "threads": torch.get_num_threads()}
-    save(model, processor, args.out, report)
+    report |= {"seconds": round(time.perf_counter() - began, 1), "provenance": provenance(args.seed)}
+    save(model, processor, args.out, report, args.model)
     print(json.dumps(report["validation"], indent=2))
     print(f"{args.out}: heads fitted in {report['seconds']:.0f} s")
     return 0

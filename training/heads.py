@@ -21,8 +21,10 @@ from torch.nn import functional as F
 from phonolinguistic.labels import EMOTIONS
 
 from .pairs import PairDataset
+from .strangers import trust
 
 CLASSES = len(EMOTIONS)
+NEUTRAL = EMOTIONS.index("neutral")
 MIN_DEVIATION = 1e-3
 FOLDS = 4
 MIN_STEPS = 300
@@ -59,12 +61,14 @@ def balanced_weights(labels: np.ndarray, corpora: Sequence[str], shares: dict[st
 
 
 def fit_linear(
-    features: np.ndarray, labels: np.ndarray, weights: np.ndarray, c: float, rows: int | None = None
-) -> Linear:
+    features: np.ndarray, labels: np.ndarray, weights: np.ndarray, c: float, rows: int | None = None,
+    factors: np.ndarray | None = None,
+) -> Linear:  # fmt: skip
     """Multinomial logistic regression with an L2 penalty of strength 1 / c.
 
     Args:
         features: (rows, size), standardised.
+        factors: (size,), `strangers.trust`; None: all features are penalised alike.
         weights: (rows,); scaled to sum to `rows` (default: their number), so that views of a clip do not weaken the
             penalty.
 
@@ -73,14 +77,15 @@ def fit_linear(
     from sklearn.linear_model import LogisticRegression
 
     weights = weights / weights.sum() * (rows or len(labels))
-    fitted = LogisticRegression(C=c, max_iter=500, tol=1e-3).fit(features, labels, sample_weight=weights)
+    factors = np.ones(features.shape[1]) if factors is None else factors
+    fitted = LogisticRegression(C=c, max_iter=500, tol=1e-3).fit(features * factors, labels, sample_weight=weights)
     weight, bias = np.zeros((CLASSES, features.shape[1])), np.full(CLASSES, -20.0)
     if len(fitted.classes_) == 2:  # scikit-learn keeps one row for two classes
         weight[fitted.classes_] = np.concatenate([-fitted.coef_, fitted.coef_]) / 2
         bias[fitted.classes_] = np.concatenate([-fitted.intercept_, fitted.intercept_]) / 2
     else:
         weight[fitted.classes_], bias[fitted.classes_] = fitted.coef_, fitted.intercept_
-    return Linear(weight.astype(np.float32), bias.astype(np.float32))
+    return Linear((weight * factors).astype(np.float32), bias.astype(np.float32))
 
 
 def speaker_folds(speakers: Sequence[str], corpora: Sequence[str], folds: int = FOLDS) -> np.ndarray:
@@ -102,9 +107,10 @@ def out_of_fold(
     speakers: Sequence[str],
     c: float,
     shares: dict[str, float] | None = None,
+    read: np.ndarray | None = None,
 ) -> np.ndarray:
     """(clips, views, classes) logits of (clips, views, size) raw features, each by a head (with its standardiser) that
-    was fitted without the clip's speaker."""
+    was fitted without the clip's speaker; read: as for `fit_audio`."""
     folds = speaker_folds(speakers, corpora)
     if len(set(folds)) < 2:
         raise ValueError("one speaker only: there is no head that did not hear it; at least two are needed.")
@@ -112,20 +118,28 @@ def out_of_fold(
     corpora = np.asarray(corpora)
     for fold in sorted(set(folds)):
         seen = folds != fold
-        head, mean, deviation = fit_audio(features[seen], labels[seen], corpora[seen], c, shares)
+        head, mean, deviation = fit_audio(features[seen], labels[seen], corpora[seen], c, shares, read)
         result[~seen] = head((features[~seen] - mean) / deviation)
     return result
 
 
 def fit_audio(
-    features: np.ndarray, labels: np.ndarray, corpora: Sequence[str], c: float, shares: dict[str, float] | None = None
-) -> tuple[Linear, np.ndarray, np.ndarray]:
-    """(head on standardised features, mean, deviation) from (clips, views, size) raw features."""
+    features: np.ndarray, labels: np.ndarray, corpora: Sequence[str], c: float, shares: dict[str, float] | None = None,
+    read: np.ndarray | None = None,
+) -> tuple[Linear, np.ndarray, np.ndarray]:  # fmt: skip
+    """(head on standardised features, mean, deviation) from (clips, views, size) raw features.
+
+    read: (clips, size) raw features of read speech, by which features are trusted (training/strangers.py); without
+    neutral training clips, or None, all are trusted alike.
+    """
     clips, views, size = features.shape
     flat, all_labels = features.reshape(-1, size), np.repeat(labels, views)
     weights = balanced_weights(all_labels, np.repeat(np.asarray(corpora), views), shares)
     mean, deviation = standardiser(flat, weights)
-    return fit_linear((flat - mean) / deviation, all_labels, weights, c, clips), mean, deviation
+    calm, factors = all_labels == NEUTRAL, None
+    if read is not None and calm.any():
+        factors = trust(np.average(flat[calm], axis=0, weights=weights[calm]), read, deviation)
+    return fit_linear((flat - mean) / deviation, all_labels, weights, c, clips, factors), mean, deviation
 
 
 def fit_text(features: np.ndarray, targets: np.ndarray, epochs: int = 30, seed: int = 0) -> Linear:

@@ -1,6 +1,6 @@
 """Sends a trained model to the Hub: weights, config with remote code, processor, card, metrics.
 
-    python -m training.publish models/multitask org/name --private --tag v0.1.0 --dry-run
+    python -m training.publish models/multitask org/name --private --tag v0.2.0 --dry-run
     python -m training.publish --all org --models models --collection "Emotion from speech"
 
 Nothing is sent unless the whole directory passes: trained heads, all tensors, metrics.json, a complete card. One commit
@@ -106,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--models", type=Path, default=Path("models"), help="folder with fusion/ and multitask/")
     found.add_argument("--private", action="store_true", help="a repository that is created now is private")
     found.add_argument("--revision", default="main", help="branch to commit to; created if need be")
-    found.add_argument("--tag", help="name for the commit, such as v0.1.0")
+    found.add_argument("--tag", help="name for the commit, such as v0.2.0")
     found.add_argument("--message", help="commit message")
     found.add_argument("--asr", help="Hub id of the recogniser that a fusion model reads")
     found.add_argument(

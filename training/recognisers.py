@@ -19,6 +19,8 @@ from transformers import (
 )
 
 from phonolinguistic.configuration_phonolinguistic import PhonoLinguisticConfig
+from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel  # also makes AutoConfig know its kind
+from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
 from phonolinguistic.speech_phonolinguistic import encode_whisper, english_decoder, token_limit
 
 from .corpora.schema import CorpusError
@@ -62,9 +64,6 @@ class MultitaskRecogniser:
     """The recogniser inside a multi-task model, on the clip's own length."""
 
     def __init__(self, model: str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32):
-        from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel  # a Whisper needs none of it
-        from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
-
         self.name, self.device, self.dtype = _name(model), torch.device(device), dtype
         self.model = PhonoLinguisticModel.from_pretrained(model, dtype=dtype).eval().to(self.device)
         self.processor = PhonoLinguisticProcessor.from_pretrained(model)

@@ -13,6 +13,7 @@ from phonolinguistic.labels import EMOTIONS
 from .audio_cache import clip_key, decoded
 from .corpora import load_corpus
 from .splits import release_split
+from .strangers import some_of_each
 
 UNLABELLED = -100
 OPTIONS = {"ravdess": {"calm_as_neutral": True}, "meld": {"audio": False}}
@@ -126,6 +127,12 @@ def load_clips(
         audio=audio,
     )
     return clips if len(audio.good) == len(clips) else clips.select(audio.good)
+
+
+def load_read_speech(path: str | Path, cache: Path) -> ClipSet:
+    """A few clips of each training speaker of speechocean762: read speech, no emotion."""
+    clips = load_clips("speechocean762", path, cache).split("train")
+    return clips.select(some_of_each(clips.speakers, clips.keys))
 
 
 def load_texts(name: str, path: str | Path, *, limit: int | None = None) -> TextSet:

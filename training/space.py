@@ -1,7 +1,7 @@
 """Creates or updates the Gradio Space from this repository: only what it runs on, in one commit, with its variables.
 
     python -m training.space org/name --dry-run
-    python -m training.space org/name --multitask org/model@v0.1.0 --fusion org/other --private
+    python -m training.space org/name --multitask org/model@v0.2.0 --fusion org/other --private
     python -m training.space org/name --hardware zero-a10g          # or cpu-basic, which is the default
 
 The same files run on CPU-basic (2 vCPU, 16 GB) and on ZeroGPU: there `spaces` is installed and `webui.zerogpu` uses it.

@@ -11,6 +11,7 @@ trains recognition alone.
 import argparse
 import random
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -63,6 +64,9 @@ def main() -> None:
     args = parser.parse_args()
     from phonolinguistic.audio import load_audio
 
+    missing = [engine for engine in ("flite", "espeak-ng") if not shutil.which(engine)]
+    if missing:
+        parser.error(f"not installed: {', '.join(missing)}; on Debian: apt-get install flite espeak-ng")
     rng = random.Random(args.seed)
     voices = [f"flite-{v}" for v in FLITE_VOICES for _ in range(3)] + [f"espeak-{v}" for v in ESPEAK_VOICES]
     texts = sentences({"goemotions": args.goemotions, "meld": args.meld}, args.sentences, rng)

@@ -39,13 +39,20 @@ from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel
 from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
 from phonolinguistic.provenance import provenance
 from phonolinguistic.speech_phonolinguistic import decode_teacher_forced
-from training.assemble import POOLING, assemble
+from training.assemble import assemble
 from training.corpora import load_corpus
 from training.splits import release_split
 from training.teach import Lesson, load_lessons, plain_lesson
 from training.whole_files import write_whole
 
 SAMPLE_RATE = 16_000
+# Of the head that teaches the encoder here; the release's own heads are fitted afterwards, on its own pooling.
+POOLING = {
+    "pooling": "mean_std",
+    "spectrum_statistics": True,
+    "pooling_options": {"active_db": 25.0, "spectrum_mean": False},
+    "head_hidden_size": 0,
+}
 
 
 @dataclass

@@ -119,3 +119,11 @@ def test_two_processes_share_the_clips(whisper, tmp_path):
     assert [record["id"] for record in read_records(out)] == [f"own/clips/{n}.wav" for n in range(4)]
     assert "4 clips, 0 unusable" in done.stdout
     assert not list(tmp_path.glob("*.part*"))
+
+
+def test_a_fresh_process_knows_a_multitask_directory(tmp_path):
+    """As `training.transcribe` starts: nothing else has imported the network before."""
+    folder = ours(tmp_path / "multitask", multitask=True)
+    code = f"from training.recognisers import load_recogniser; print(type(load_recogniser({str(folder)!r})).__name__)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stdout.strip() == "MultitaskRecogniser", run.stderr

@@ -34,8 +34,12 @@ def fitted(tmp_path_factory):
     (folder / "transcripts").mkdir()
     lines = [json.dumps({"id": name, "text": "i am so sad"}) for name in sets[0][0].ids]
     (folder / "transcripts" / "ravdess.jsonl").write_text("\n".join(lines) + "\n")
-    report = fit_heads.fit(model, processor, *sets, SETTINGS, folder / "cache", folder / "transcripts", progress=False)
-    fit_heads.save(model, processor, folder / "out", report)
+    read = clips("speechocean762", ("train",) * 3, takes=1)
+    report = fit_heads.fit(
+        model, processor, *sets, SETTINGS, folder / "cache", folder / "transcripts", progress=False, read=read
+    )
+    (folder / "model" / "training.json").write_text('{"text": {"seconds": 1.0}}')
+    fit_heads.save(model, processor, folder / "out", report, folder / "model")
     return folder, model, sets, report
 
 
@@ -65,6 +69,8 @@ def test_what_is_saved_answers_like_what_was_fitted(fitted):
         assert (one[name].argmax(1) == other[name].argmax(1)).float().mean() > 0.8
     record = json.loads((folder / "out" / "training.json").read_text())
     assert record["heads"]["clips"] == {"ravdess": 70, "tess": 21}
+    assert record["heads"]["read_speech"] == {"corpus": "speechocean762", "clips": 21}
+    assert record["text"] == {"seconds": 1.0}, "what made the encoders is carried on"
 
 
 def test_the_stack_is_one_linear_layer_exactly(tmp_path):
