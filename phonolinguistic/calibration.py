@@ -128,6 +128,20 @@ def expected_calibration_error(probabilities, labels, bins: int = BINS) -> float
     return float((table.counts[filled] / table.counts.sum() * gaps).sum())
 
 
+def chance_calibration_error(probabilities, bins: int = BINS, draws: int = 200, seed: int = 0) -> tuple[float, float]:
+    """(mean, 95th percentile) of the error that a perfectly calibrated model would show on as many rows.
+
+    Binning few rows gives an error above 0 by chance alone; here the winning class is right as often as it says, `draws`
+    times (the consistency test of Bröcker and Smith 2007, "Increasing the reliability of reliability diagrams").
+    """
+    confidence = np.clip(np.asarray(probabilities, dtype=np.float64).max(1), 0.0, 1.0)
+    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    right = np.random.default_rng(seed).random((draws, len(confidence))) < confidence
+    gaps = np.stack([np.bincount(place, row - confidence, bins) for row in right])
+    errors = np.abs(gaps).sum(1) / len(confidence)
+    return float(errors.mean()), float(np.quantile(errors, 0.95))
+
+
 def choose_uncertain_threshold(
     probabilities, labels, accuracy: float = UNCERTAIN_ACCURACY, most: float = MAX_UNCERTAIN_SHARE
 ) -> float:

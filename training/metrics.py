@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from phonolinguistic.calibration import expected_calibration_error, softmax
+from phonolinguistic.calibration import chance_calibration_error, expected_calibration_error, softmax
 from phonolinguistic.labels import EMOTIONS
 
 MIN_SPEAKERS = 5
@@ -31,6 +31,7 @@ class Metrics:
 
     confusion: rows are the truth, columns the answer, in the order of `labels`.
     ece, ece_before: after and before the temperature; None where there were only answers, no scores.
+    ece_by_chance: mean and 95th percentile of what a perfectly calibrated model would show on as many rows.
     majority: what always giving the commonest label would score.
     intervals: rate -> [low, high]; interval_unit: "speaker" or "clip"; interval_units: how many of them.
     groups: column -> value -> {count, accuracy, uar, macro_f1, weighted_f1}.
@@ -46,6 +47,7 @@ class Metrics:
     majority: dict[str, Any]
     ece: float | None = None
     ece_before: float | None = None
+    ece_by_chance: dict[str, float] | None = None
     temperature: float | None = None
     intervals: dict[str, list[float]] = field(default_factory=dict)
     interval_unit: str | None = None
@@ -156,8 +158,11 @@ def classification(
     always = rates(confusion_matrix(labels, np.full(len(labels), commonest), classes))
     calibration = {}
     if scores.ndim == 2:
+        chances = softmax(scores, temperature or 1.0)
+        mean, most = chance_calibration_error(chances)
         calibration = {
-            "ece": expected_calibration_error(softmax(scores, temperature or 1.0), labels),
+            "ece": expected_calibration_error(chances, labels),
+            "ece_by_chance": {"mean": mean, "p95": most},
             "ece_before": expected_calibration_error(softmax(scores), labels),
             "temperature": temperature,
         }

@@ -69,6 +69,11 @@ def summary(results: Sequence[Mapping]) -> dict[str, dict[str, float]]:
     return table
 
 
+def by_chance(result: Mapping[str, Any]) -> float | None:
+    """95th percentile of the calibration error that perfect calibration would show on these rows."""
+    return (result.get("ece_by_chance") or {}).get("p95")
+
+
 def targets(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every figure that was to be reached, what was reached, and whether it is enough."""
     results, rows = metrics["results"], []
@@ -81,6 +86,8 @@ def targets(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     for what, corpus, mode, note, name, side, bound in TARGETS:
         result = find(results, corpus, mode, note)
         add(f"{what}: {HEADS.get(name, name)}", rate(result, name) if result else None, side, bound)
+        if result and name == "ece" and rate(result, name) is not None and by_chance(result) is not None:
+            rows[-1]["by_chance"] = by_chance(result)
     for corpus, gap in (metrics.get("multitask_against_fusion") or {}).items():
         add(f"multi-task minus fusion, {NAMES.get(corpus, corpus)}: accuracy points", gap["difference"], "least", -0.2)
     for corpus, gap in (metrics.get("recognition_against_asr") or {}).items():
@@ -120,7 +127,8 @@ def markdown(all_metrics: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
             lines = []
             for row in short:
                 bound = f"at least {row['at_least']}" if "at_least" in row else f"at most {row['at_most']}"
-                lines.append(f"- {row['what']} {row['value']} (wanted {bound})")
+                chance = f"; perfect calibration shows up to {row['by_chance']:.3f}" if row.get("by_chance") else ""
+                lines.append(f"- {row['what']} {row['value']} (wanted {bound}{chance})")
             parts.append("Short of its target:\n\n" + "\n".join(lines))
     note = "Percent, with 95 % bootstrap intervals; ECE (after temperature) as a fraction of 1."
     return "\n\n".join(dict.fromkeys([*parts, note])) + "\n"

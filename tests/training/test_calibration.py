@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from phonolinguistic.calibration import (
+    chance_calibration_error,
     choose_uncertain_threshold,
     expected_calibration_error,
     fit_temperature,
@@ -83,3 +84,13 @@ def test_uncertain_threshold_has_bounds():
 def test_bad_input_is_named(logits, labels, words):
     with pytest.raises(ValueError, match=words):
         fit_temperature(logits, labels)
+
+
+def test_a_calibrated_model_errs_by_chance_less_on_more_rows():
+    random = np.random.default_rng(0)
+    chances = random.dirichlet(np.full(7, 0.4), 4000)
+    labels = np.array([random.choice(7, p=row) for row in chances])
+    few, many = chance_calibration_error(chances[:200]), chance_calibration_error(chances)
+    assert 0 < many[0] < many[1] < few[0] < few[1]
+    assert expected_calibration_error(chances, labels) < 1.5 * many[1]
+    assert expected_calibration_error(chances**0.3 / (chances**0.3).sum(1, keepdims=True), labels) > 2 * many[1]
