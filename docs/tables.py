@@ -77,23 +77,30 @@ def crossval() -> str:
     found = read(ROOT / "training" / "results" / "audio_crossval.json")
     folds = found["ravdess_folds"]
     lines = [
-        "| trained on, tested on | accuracy | UAR | majority | known probe | wanted |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| trained on, tested on | accuracy | UAR | majority | known probe | wanted | test mean known |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
+    reached = []
 
-    def row(name: str, accuracy: float, uar: float, majority: float, known: object, wanted: object) -> None:
-        lines.append(f"| {name} | {accuracy * 100:.1f} | {uar * 100:.1f} | {majority * 100:.1f} | {known} | {wanted} |")
+    def row(name: str, rates: dict, majority: float, known: object, wanted: object, bound: float | None = None) -> None:
+        cells = [f"{value * 100:.1f}" for value in (rates["accuracy"], rates["uar"], majority)]
+        cells += [str(known), str(wanted), "" if bound is None else f"{bound * 100:.1f}"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+        if wanted != "":
+            reached.append(rates["accuracy"] * 100 >= wanted)
 
     mean = folds["mean_of_folds"]
     wanted, known = WANTED["folds"]
     majority = folds["together"]["majority"]["accuracy"]
-    row("RAVDESS, six folds, 8 classes", mean["accuracy"], mean["uar"], majority, known, wanted)
+    row("RAVDESS, six folds, 8 classes", mean, majority, known, wanted)
     for key, name in ROWS.items():
         wanted, known = WANTED.get(key, ("", KNOWN.get(key, "")))
-        row(name, found[key]["accuracy"], found[key]["uar"], found[key]["majority"]["accuracy"], known, wanted)
+        bound = found[key].get("test_mean_known")
+        row(name, found[key], found[key]["majority"]["accuracy"], known, wanted, bound)
     notes = "\n".join(f"- {note}" for note in found["notes"])
     heading = "### Voice alone: six RAVDESS folds, and another corpus\n\n"
-    return heading + "\n".join(lines) + "\n\nAll three targets are missed. Read these with care:\n\n" + notes
+    count = f"{sum(reached)} of {len(reached)} targets are reached. Read these with care:"
+    return heading + "\n".join(lines) + f"\n\n{count}\n\n" + notes
 
 
 def render() -> str:

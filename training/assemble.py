@@ -33,7 +33,7 @@ RELEASE = {
     "splits": "RAVDESS: test actors 1, 11, 20, 21; validation 4, 10, 12, 14. TESS: the older actress trains (15 % of "
     "her words validate), the younger tests. speechocean762, GoEmotions, MELD: official splits.",
 }
-CORPORA = ["ravdess", "tess", "goemotions", "meld"]
+CORPORA = ["ravdess", "tess", "goemotions", "meld", "speechocean762"]
 
 
 def assemble(
@@ -46,7 +46,7 @@ def assemble(
         text: a BERT encoder's directory or Hub id.
     """
     # The recogniser is trained already where there is one; the heads come with training.fit_heads.
-    facts = RELEASE | {"corpora": CORPORA + ["speechocean762"] * multitask}
+    facts = RELEASE | {"corpora": CORPORA}
     facts["trained_heads"] = ["recognition"] if multitask else []
     settings = dict(pooling or POOLING) | {"release": facts}
     ours = AutoConfig.from_pretrained(speech).model_type == "phonolinguistic"
