@@ -44,7 +44,8 @@ CORPORA = {
     ),
     "speechocean762": CorpusFacts(
         "speechocean762",
-        "English read by Mandarin speakers, with transcripts and without emotions; for recognition, and for what a calm voice in another room sounds like",
+        "English read by Mandarin speakers, with transcripts and without emotions; for recognition, and for how far a calm "
+        "voice in another room differs",
         "free for commercial and non-commercial use",
         "Zhang et al. 2021, Interspeech (OpenSLR 101)",
         "mispeech/speechocean762",
@@ -69,7 +70,7 @@ CORPORA = {
     ),
     "librispeech": CorpusFacts(
         "LibriSpeech",
-        "read audio books, with transcripts and without emotions; for recognition, and for what a calm voice in another room sounds like",
+        "read audio books, with transcripts and without emotions; for recognition",
         "CC BY 4.0",
         "Panayotov et al. 2015, ICASSP",
         "openslr/librispeech_asr",
