@@ -131,8 +131,8 @@ def expected_calibration_error(probabilities, labels, bins: int = BINS) -> float
 def chance_calibration_error(probabilities, bins: int = BINS, draws: int = 200, seed: int = 0) -> tuple[float, float]:
     """(mean, 95th percentile) of the error that a perfectly calibrated model would show on as many rows.
 
-    Binning few rows gives an error above 0 by chance alone; here the winning class is right as often as it says, `draws`
-    times (the consistency test of Bröcker and Smith 2007, "Increasing the reliability of reliability diagrams").
+    Binning few rows gives an error above 0 by chance alone. Here the winning class is right as often as it says, drawn
+    `draws` times (Bröcker and Smith 2007, "Increasing the reliability of reliability diagrams", section 3).
     """
     confidence = np.clip(np.asarray(probabilities, dtype=np.float64).max(1), 0.0, 1.0)
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
