@@ -44,8 +44,8 @@ CORPORA = {
     ),
     "speechocean762": CorpusFacts(
         "speechocean762",
-        "English read by Mandarin speakers, with transcripts and without emotions; for recognition, and for how far calm "
-        "voices in another room differ",
+        "English read by Mandarin speakers, with transcripts and without emotions; for recognition, and for how far "
+        "calm voices in another room differ",
         "free for commercial and non-commercial use",
         "Zhang et al. 2021, Interspeech (OpenSLR 101)",
         "mispeech/speechocean762",

@@ -9,7 +9,6 @@ from transformers import AutoProcessor, AutoTokenizer, BatchFeature, ProcessorMi
 from .configuration_phonolinguistic import PhonoLinguisticConfig
 
 SAMPLE_RATE = 16_000  # Hz; every speech network here was trained at it
-HOP = 160  # samples between two log-mel frames
 RECOGNISER_FOLDER = "asr_tokenizer"
 IGNORED = -100
 
