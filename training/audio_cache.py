@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +22,7 @@ from tqdm.auto import tqdm
 from phonolinguistic.audio import SAMPLE_RATE, AudioError, load_audio
 
 from .corpora.schema import CorpusError
+from .whole_files import write_whole
 
 MAX_CLIP_SECONDS = 60.0  # longer "clips" in a corpus are mistakes
 VERSION = "1"  # change it when decoding changes: the old files are then not found
@@ -37,18 +37,6 @@ def clip_key(audio: dict[str, Any]) -> str:
     if content is None:
         content = Path(audio["path"]).read_bytes()
     return hashlib.blake2b(content, digest_size=16, person=f"pl{SAMPLE_RATE}v{VERSION}".encode()).hexdigest()
-
-
-def _write(path: Path, content: bytes | np.ndarray) -> None:
-    """Write under a name of this process and thread, then rename: a reader never sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    with open(temporary, "wb") as handle:
-        if isinstance(content, bytes):
-            handle.write(content)
-        else:
-            np.save(handle, content)
-    os.replace(temporary, path)
 
 
 def _decode(audio: dict[str, Any] | None, folder: Path) -> tuple[Path | None, str | None]:
@@ -70,9 +58,10 @@ def _decode(audio: dict[str, Any] | None, folder: Path) -> tuple[Path | None, st
         samples = load_audio(source, max_seconds=MAX_CLIP_SECONDS).samples
     except AudioError as error:
         message = f"corrupt clip: {error}"
-        _write(bad, message.encode())
+        write_whole(bad, lambda file: file.write(message.encode()))
         return None, message
-    _write(path, np.round(np.clip(samples, -1.0, 1.0) * FULL_SCALE).astype(np.int16))
+    whole = np.round(np.clip(samples, -1.0, 1.0) * FULL_SCALE).astype(np.int16)
+    write_whole(path, lambda file: np.save(file, whole))
     return path, None
 
 

@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from safetensors import SafetensorError
 
 from .config import ConfigError
+from .whole_files import write_whole
 
 PROGRESS = "progress.json"
 # What torch and safetensors make of a write that fails, beside OSError itself.
@@ -28,9 +29,8 @@ class DiskError(RuntimeError):
 
 def write_json(path: Path, value: Any) -> None:
     """Write under another name, then rename."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-    os.replace(scratch, path)
+    text = json.dumps(value, indent=2) + "\n"
+    write_whole(path, lambda file: file.write(text.encode()))
 
 
 def everywhere(accelerator: Accelerator, good: bool) -> bool:

@@ -1,7 +1,7 @@
 """Write what a recogniser hears in every clip of a corpus: the words that text models must learn to read.
 
     python -m training.transcribe --model DIR --corpus ravdess --path DATA --out transcripts/ravdess.jsonl
-    accelerate launch --num_processes 2 -m training.transcribe ...      # the clips are shared out
+    accelerate launch --config_file training/configs/accelerate/cpu2.yaml -m training.transcribe ...  # clips shared out
 
 One line per clip: {"id", "text", "reference", "split", "seconds", "model"}, or "text": null with "error" for a clip
 that cannot be decoded. Finished batches are on disk at once in OUT.partN; start the same command again after an
@@ -183,7 +183,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; 0, or 2 with one line on stderr if the input or the disk is at fault."""
     args = arguments(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    state = PartialState(cpu=args.device == "cpu")
+    # Without `cpu`, Accelerate sees one process on a machine without a GPU, however many were started.
+    state = PartialState(cpu=args.device == "cpu" or not torch.cuda.is_available())
     try:
         run(args, state)
     except (CorpusError, OSError) as error:
@@ -221,7 +222,8 @@ def run(args: argparse.Namespace, state: PartialState) -> None:
     if state.is_main_process:
         records = merge(args.out, order)
         failed = [record for record in records if record["error"]]
-        print(f"{args.out}: {len(records)} clips, {len(failed)} unusable", flush=True)
+        processes = f", {state.num_processes} processes" if state.num_processes > 1 else ""
+        print(f"{args.out}: {len(records)} clips, {len(failed)} unusable{processes}", flush=True)
         for record in failed[:5]:
             print(f"  {record['id']}: {record['error']}")
 

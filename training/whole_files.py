@@ -1,6 +1,7 @@
 """A file is there whole or not at all: written under another name, then renamed."""
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -12,7 +13,7 @@ def write_whole(file: Path, write: Callable[[BinaryIO], object]) -> None:
     On a full disk or a kill the file that was there before stays. Raises what `write` raises.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{os.getpid()}.{file.name}")
+    temporary = file.with_name(f".{os.getpid()}.{threading.get_ident()}.{file.name}")
     with open(temporary, "wb") as handle:
         write(handle)
     os.replace(temporary, file)

@@ -108,8 +108,9 @@ def test_what_is_no_recogniser_is_refused(tmp_path):
 def test_two_processes_share_the_clips(whisper, tmp_path):
     file, out = own_csv(tmp_path / "own"), tmp_path / "own.jsonl"
     command = [
-        *(sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"),
-        *("--mixed_precision", "no", "--dynamo_backend", "no", "-m", "training.transcribe", "--model", str(whisper)),
+        *(sys.executable, "-m", "accelerate.commands.launch", "--main_process_port", "0"),
+        *("--config_file", str(ROOT / "training" / "configs" / "accelerate" / "cpu2.yaml")),
+        *("-m", "training.transcribe", "--model", str(whisper)),
         *("--corpus", "own", "--path", str(file), "--out", str(out), "--cache", str(tmp_path / "cache")),
         *("--threads", "1"),
     ]
@@ -117,7 +118,7 @@ def test_two_processes_share_the_clips(whisper, tmp_path):
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert [record["id"] for record in read_records(out)] == [f"own/clips/{n}.wav" for n in range(4)]
-    assert "4 clips, 0 unusable" in done.stdout
+    assert "4 clips, 0 unusable, 2 processes" in done.stdout
     assert not list(tmp_path.glob("*.part*"))
 
 
