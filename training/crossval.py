@@ -13,8 +13,8 @@ The penalty is chosen inside the training part for (a): leave-one-fold-out among
 given --c. What the pooling leaves out is part of DIR's configuration and is the same in all of them. With
 --speechocean762 features are trusted by its read speech, as in the release (training/strangers.py).
 
-`test_mean_known` beside (b) is no result but a bound: the same heads after the test corpus' own mean has been put where
-the training corpus' is. What is still wrong then is not the room's or the microphone's doing.
+`test_mean_known` beside (b) is no result but a diagnosis: the same heads after the test corpus' own mean has been put
+where the training corpus' is. What is still wrong then is no shift by room or microphone.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import datasets
 import numpy as np
 import sklearn
 import torch
@@ -144,7 +145,7 @@ def transfer(
     return report
 
 
-def read_speech(path: Path):
+def read_speech(path: Path) -> datasets.Dataset:
     """The clips of speechocean762's training speakers that features are trusted by."""
     speech = select_split(release_split(load_corpus("speechocean762", path, on_error="skip")), "train")
     return speech.select(some_of_each(speech["speaker"], [clip_key(cell) for cell in speech["audio"]]))
@@ -186,6 +187,7 @@ def main(argv: list[str] | None = None) -> int:
         model = PhonoLinguisticModel.from_pretrained(args.model, dtype=torch.float32)
         processor = PhonoLinguisticProcessor.from_pretrained(args.model)
         corpora = {name: load_corpus(name, getattr(args, name), on_error="skip") for name in ("ravdess", "tess")}
+        speech = read_speech(args.speechocean762) if args.speechocean762 else None
     except (CorpusError, OSError, ValueError) as error:
         print(f"crossval: {error}", file=sys.stderr)
         return 2
@@ -197,8 +199,7 @@ def main(argv: list[str] | None = None) -> int:
         for name, corpus in corpora.items()
     }
     read = None
-    if args.speechocean762:
-        speech = read_speech(args.speechocean762)
+    if speech is not None:
         table = load_or_compute_features(model, processor, speech, 1, args.cache, half=args.half)
         read = Read(table.values[:, 0], args.strength)
     heard = time.perf_counter()
