@@ -182,7 +182,9 @@ def test_microphone(open_page):
     clip.get_by_role("button", name="Record audio").click()
     clip.get_by_role("button", name="Record", exact=True).click()
     page.wait_for_timeout(2500)
-    clip.locator("button.stop-button").click()
+    # The player is there before the recording has been sent: the page has it once it fetches it back.
+    with page.expect_response(lambda response: response.url.endswith("/audio.wav")):
+        clip.locator("button.stop-button").click()
     expect(clip.get_by_role("button", name="Play", exact=True)).to_be_visible()
     page.locator("#pl-compare").click()
     assert_four_answers(page)
