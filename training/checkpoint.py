@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from safetensors import SafetensorError
 
 from .config import ConfigError
-from .whole_files import write_whole
+from .whole_files import write_json
 
 PROGRESS = "progress.json"
 # What torch and safetensors make of a write that fails, beside OSError itself.
@@ -25,12 +25,6 @@ logger = logging.getLogger(__name__)
 
 class DiskError(RuntimeError):
     """The model could not be written; the message says where the run can go on."""
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write under another name, then rename."""
-    text = json.dumps(value, indent=2) + "\n"
-    write_whole(path, lambda file: file.write(text.encode()))
 
 
 def everywhere(accelerator: Accelerator, good: bool) -> bool:

@@ -27,7 +27,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import datasets
 import numpy as np
 import sklearn
 import torch
@@ -39,13 +38,13 @@ from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel
 from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
 from phonolinguistic.provenance import commit
 
-from .audio_cache import clip_key
 from .corpora import CorpusError, load_corpus
-from .features import FeatureTable, load_or_compute_features
+from .features import FeatureTable, load_or_compute_features, pooled_cache
 from .heads import standardiser
 from .metrics import classification
-from .splits import RAVDESS_FOLDS, ravdess_speakers, release_split, select_split
-from .strangers import STRENGTH, some_of_each, trust
+from .release_data import load_read_speech
+from .splits import RAVDESS_FOLDS, ravdess_speakers
+from .strangers import STRENGTH, trust
 
 PENALTIES = (0.001, 0.003, 0.01)
 NEUTRAL = ("neutral", "calm")
@@ -145,12 +144,6 @@ def transfer(
     return report
 
 
-def read_speech(path: Path) -> datasets.Dataset:
-    """The clips of speechocean762's training speakers that features are trusted by."""
-    speech = select_split(release_split(load_corpus("speechocean762", path, on_error="skip")), "train")
-    return speech.select(some_of_each(speech["speaker"], [clip_key(cell) for cell in speech["audio"]]))
-
-
 def part(table: FeatureTable, keep: np.ndarray) -> FeatureTable:
     """Rows of a table."""
     rows = np.flatnonzero(keep)
@@ -187,7 +180,7 @@ def main(argv: list[str] | None = None) -> int:
         model = PhonoLinguisticModel.from_pretrained(args.model, dtype=torch.float32)
         processor = PhonoLinguisticProcessor.from_pretrained(args.model)
         corpora = {name: load_corpus(name, getattr(args, name), on_error="skip") for name in ("ravdess", "tess")}
-        speech = read_speech(args.speechocean762) if args.speechocean762 else None
+        speech = load_read_speech(args.speechocean762, args.cache) if args.speechocean762 else None
     except (CorpusError, OSError, ValueError) as error:
         print(f"crossval: {error}", file=sys.stderr)
         return 2
@@ -200,8 +193,8 @@ def main(argv: list[str] | None = None) -> int:
     }
     read = None
     if speech is not None:
-        table = load_or_compute_features(model, processor, speech, 1, args.cache, half=args.half)
-        read = Read(table.values[:, 0], args.strength)
+        cache = pooled_cache(model, processor, args.cache, half=args.half)
+        read = Read(cache.clips(speech.audio, speech.keys, name=f"read-{speech.corpus}")[:, 0], args.strength)
     heard = time.perf_counter()
     report = results(tables["ravdess"], tables["tess"], args.c, read=read)
     config = model.config

@@ -29,6 +29,7 @@ from .corpora import CorpusError
 from .evaluation import Evaluated, Evaluator, difference
 from .recognition_metrics import normaliser
 from .release_data import ClipSet, TextSet, load_clips, load_texts
+from .whole_files import write_json
 
 CLIPS, TEXTS, READ = ("ravdess", "tess"), ("goemotions", "meld"), ("speechocean762", "ravdess")
 NOTES = (
@@ -177,7 +178,7 @@ def run(args: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:
         metrics = document(folder, found, evaluator, own, args.limit)
         if args.crossval is not None:
             metrics["cross_validation"] = json.loads(args.crossval.read_text(encoding="utf-8"))
-        report.write_json(folder / "metrics.json", metrics)
+        write_json(folder / "metrics.json", metrics)
         written.append((folder.name, metrics))
     return written
 

@@ -52,16 +52,22 @@ def load_or_compute_features(
         augment: what makes the further views; None: `Augmenter("microphone")`.
         half: run the network in bfloat16 (three times as fast on CPUs that have it); kept apart in the cache.
     """
-    cache_dir = Path(cache_dir)
-    audio = decoded(dataset, cache_dir / "audio", progress=progress)
+    audio = decoded(dataset, Path(cache_dir) / "audio", progress=progress)
     rows = np.array(audio.good, dtype=np.int64)
     chosen = dataset.select(rows)
-    folder = cache_dir / ("pooled-bf16" if half else "pooled")  # where fit_heads keeps them too
-    cache = PooledCache(model, processor, folder, device=device, progress=progress, half=half)
+    cache = pooled_cache(model, processor, cache_dir, half=half, device=device, progress=progress)
     keys = [clip_key(cell) for cell in chosen["audio"]]
     name = dataset[0]["corpus"] if len(dataset) else "clips"
     values = cache.clips(_Usable(audio, rows), keys, views, augment or Augmenter(), seed, name)
     return FeatureTable(values, rows, list(chosen["speaker"]), list(chosen["source_label"]))
+
+
+def pooled_cache(
+    model, processor, cache_dir: str | Path, *, half: bool = False, device: str = "cpu", progress: bool = True
+) -> PooledCache:
+    """The features kept under `cache_dir`, where fit_heads keeps them too; those of bfloat16 apart."""
+    folder = Path(cache_dir) / ("pooled-bf16" if half else "pooled")
+    return PooledCache(model, processor, folder, device=device, progress=progress, half=half)
 
 
 class _Usable(Sequence):

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
-
-from .whole_files import write_whole
 
 NAMES = {
     "ravdess": "RAVDESS",
@@ -159,9 +155,3 @@ def _gaps(rows: Mapping[str, Mapping[str, Any]], unit: str) -> str:
         values = " | ".join(f"{row[c]:.2f}" for c in columns)
         lines.append(f"| {NAMES.get(corpus, corpus)} | {row['count']} | {values} | {gap} |")
     return "\n".join(lines)
-
-
-def write_json(file: Path, value: Any) -> None:
-    """Written under another name, then renamed: a full disk leaves the old file."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    write_whole(file, lambda handle: handle.write(text.encode()))

@@ -1,10 +1,11 @@
 """A file is there whole or not at all: written under another name, then renamed."""
 
+import json
 import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 
 def write_whole(file: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -17,3 +18,9 @@ def write_whole(file: Path, write: Callable[[BinaryIO], object]) -> None:
     with open(temporary, "wb") as handle:
         write(handle)
     os.replace(temporary, file)
+
+
+def write_json(file: Path, value: Any) -> None:
+    """Make `file` of JSON."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    write_whole(file, lambda handle: handle.write(text.encode()))

@@ -17,6 +17,7 @@ from training.card_metrics import read_results
 from training.evaluation import Evaluator, Result, difference, transcripts
 from training.metrics import classification
 from training.recognition_metrics import normaliser
+from training.whole_files import write_json
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def done(models, sets, tmp_path_factory):
     written = {}
     for name, (evaluator, result) in found.items():
         written[name] = evaluate.document(models / name, result, evaluator, comparison, None)
-        report.write_json(models / name / "metrics.json", written[name])
+        write_json(models / name / "metrics.json", written[name])
     return cache, found, written
 
 
