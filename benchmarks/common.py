@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from phonolinguistic.audio import Clip, load_audio
+from phonolinguistic.audio.decoding import Clip, load_audio
 from phonolinguistic.provenance import provenance
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,7 +12,7 @@ import torch
 from transformers import BertConfig, HubertConfig, HubertForCTC
 
 from phonolinguistic import PhonoLinguisticConfig, PhonoLinguisticModel
-from phonolinguistic.speech_phonolinguistic import collapse_ctc
+from phonolinguistic.model.speech_phonolinguistic import collapse_ctc
 
 from .common import median, parse, parser, percent_less, seconds, write
 

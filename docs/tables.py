@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from training.report import markdown
+from training.scoring.report import markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"

@@ -10,9 +10,9 @@ from .labels import EMOTIONS, MODES
 __version__ = "0.2.0"
 
 _HOMES = {
-    "AudioError": "audio",
-    "Clip": "audio",
-    "load_audio": "audio",
+    "AudioError": "audio.decoding",
+    "Clip": "audio.decoding",
+    "load_audio": "audio.decoding",
     "EmotionRecognizer": "recognizer",
     "ReleaseError": "releases",
     "ClipInfo": "results",
@@ -25,9 +25,9 @@ _HOMES = {
     "TimelineSegment": "results",
     "WordInfluence": "results",
     # These three modules register themselves with AutoConfig, AutoModel and AutoProcessor when they are imported.
-    "PhonoLinguisticConfig": "configuration_phonolinguistic",
-    "PhonoLinguisticModel": "modeling_phonolinguistic",
-    "PhonoLinguisticProcessor": "processing_phonolinguistic",
+    "PhonoLinguisticConfig": "model.configuration_phonolinguistic",
+    "PhonoLinguisticModel": "model.modeling_phonolinguistic",
+    "PhonoLinguisticProcessor": "model.processing_phonolinguistic",
 }
 
 __all__ = ["EMOTIONS", "MODES", "__version__", *_HOMES]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from .audio import AudioError
+from .audio.decoding import AudioError
 from .labels import EMOTIONS
 
 logger = logging.getLogger(__name__)

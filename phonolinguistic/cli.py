@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    from .audio import AudioError
+    from .audio.decoding import AudioError
     from .batch import BatchError
     from .releases import ReleaseError
 
@@ -114,7 +114,7 @@ def _recognizer(options, warm_up: bool = True):
 
 def _check_clip(options, max_seconds: float | None = None) -> None:
     """A clip that will be refused is refused before the models are loaded."""
-    from .audio import MAX_SECONDS, load_audio
+    from .audio.decoding import MAX_SECONDS, load_audio
 
     load_audio(options.clip, max_seconds=max_seconds or MAX_SECONDS)
 
@@ -148,7 +148,7 @@ def _recognize(options) -> int:
 
 
 def _timeline(options) -> int:
-    from .audio import MAX_TIMELINE_SECONDS
+    from .audio.decoding import MAX_TIMELINE_SECONDS
     from .tables import timeline_table
 
     _check_clip(options, MAX_TIMELINE_SECONDS)

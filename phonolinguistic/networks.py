@@ -16,11 +16,11 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from .audio import SAMPLE_RATE
-from .modeling_phonolinguistic import PhonoLinguisticModel
-from .processing_phonolinguistic import PhonoLinguisticProcessor
+from .audio.decoding import SAMPLE_RATE
+from .model.modeling_phonolinguistic import PhonoLinguisticModel
+from .model.processing_phonolinguistic import PhonoLinguisticProcessor
+from .model.speech_phonolinguistic import collapse_ctc, encode_whisper, english_decoder, token_limit
 from .releases import Release, ReleaseError
-from .speech_phonolinguistic import collapse_ctc, encode_whisper, english_decoder, token_limit
 from .stages import StageTimer
 
 TEXT_BATCH = 64  # texts that the text encoder reads at once

@@ -5,7 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from .audio import MAX_SECONDS, MAX_TIMELINE_SECONDS, SAMPLE_RATE, Clip, load_audio
+from .audio.cutting import cut_at_pauses
+from .audio.decoding import MAX_SECONDS, MAX_TIMELINE_SECONDS, SAMPLE_RATE, Clip, load_audio
+from .audio.voice_activity import VoiceActivityDetector
 from .labels import MODES
 from .loading import Loaded, load
 from .networks import Answer, EmotionNetwork
@@ -20,8 +22,6 @@ from .results import (
     WordInfluence,
 )
 from .stages import StageTimer, in_order
-from .timeline import cut_at_pauses
-from .vad import VoiceActivityDetector
 
 WARM_UP_SECONDS = 2.0
 

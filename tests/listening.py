@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from phonolinguistic.vad import SpeechSpan
+from phonolinguistic.audio.voice_activity import SpeechSpan
 
 RATE, WINDOW = 16_000, 1_600
 LOUD = 1e-3

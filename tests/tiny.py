@@ -25,9 +25,9 @@ from transformers import (
     WhisperForConditionalGeneration,
 )
 
-from phonolinguistic.configuration_phonolinguistic import PhonoLinguisticConfig
-from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel
-from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
+from phonolinguistic.model.configuration_phonolinguistic import PhonoLinguisticConfig
+from phonolinguistic.model.modeling_phonolinguistic import PhonoLinguisticModel
+from phonolinguistic.model.processing_phonolinguistic import PhonoLinguisticProcessor
 
 RATE = 16_000
 WORDS = "i am so happy sad angry that you came and stayed with us today oh no what a day".split()

@@ -7,9 +7,9 @@ import torch
 from tiny import bert_config, bert_tokenizer, whisper_config, whisper_tokenizer
 from transformers import WhisperFeatureExtractor
 
-from phonolinguistic.configuration_phonolinguistic import PhonoLinguisticConfig
-from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel
-from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
+from phonolinguistic.model.configuration_phonolinguistic import PhonoLinguisticConfig
+from phonolinguistic.model.modeling_phonolinguistic import PhonoLinguisticModel
+from phonolinguistic.model.processing_phonolinguistic import PhonoLinguisticProcessor
 
 METRICS = {
     "results": [

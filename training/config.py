@@ -77,9 +77,9 @@ class Data:
     """Corpora and what is done to their rows in training.
 
     on_error: "raise" or "skip" rows that cannot be used (unknown label, corrupt clip, empty transcript).
-    min_seconds, max_seconds: clips outside are left out of training. augment: None, or a preset of `training.augment`
-    ("microphone"). text_noise: chance that a text goes through `training.text_noise`. drop_audio, drop_text: chance
-    that a row with both loses one (fusion, multitask).
+    min_seconds, max_seconds: clips outside are left out of training. augment: None, or a preset of
+    `training.inputs.augment` ("microphone"). text_noise: chance that a text goes through `training.inputs.text_noise`.
+    drop_audio, drop_text: chance that a row with both loses one (fusion, multitask).
     workers: processes that prepare batches; 0: in the training process.
     """
 

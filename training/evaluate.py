@@ -24,11 +24,11 @@ from typing import Any
 
 import torch
 
-from . import plots, report
 from .corpora import CorpusError
-from .evaluation import Evaluated, Evaluator, difference
-from .recognition_metrics import normaliser
-from .release_data import ClipSet, TextSet, load_clips, load_texts
+from .inputs.release_data import ClipSet, TextSet, load_clips, load_texts
+from .scoring import plots, report
+from .scoring.asr import normaliser
+from .scoring.evaluation import Evaluated, Evaluator, difference
 from .whole_files import write_json
 
 CLIPS, TEXTS, READ = ("ravdess", "tess"), ("goemotions", "meld"), ("speechocean762", "ravdess")
@@ -195,7 +195,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--heard", type=int, help="recognisers read at most N clips of each corpus")
     parser.add_argument("--cache", type=Path, default=Path("~/.cache/phonolinguistic"))
-    parser.add_argument("--crossval", type=Path, help="result file of training.crossval, taken into metrics.json")
+    parser.add_argument("--crossval", type=Path, help="result of training.scoring.crossval, taken into metrics.json")
     parser.add_argument("--limit", type=int, help="at most N clips a corpus and N utterances a split")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
-from .bundle import MAX_SHARD_BYTES, Bundle, PublishError, collect
-from .hub_errors import hub_errors
+from .hub.errors import hub_errors
+from .hub.package import MAX_SHARD_BYTES, Bundle, PublishError, collect
 
 KINDS = ("fusion", "multitask")
 OURS = (".safetensors", "_phonolinguistic.py", ".safetensors.index.json")  # deleted remotely when no longer sent

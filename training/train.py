@@ -28,14 +28,14 @@ from tqdm.auto import tqdm
 
 from phonolinguistic.provenance import provenance
 
-from .batching import ProcessBatches, Step, make_plan
-from .build import build
-from .checkpoint import Checkpoints, DiskError, recover_model, save_model
 from .config import ConfigError, Settings, load_settings
 from .corpora import CorpusError
-from .data import Collate, Rows, TrainingRows, load_rows
-from .objective import balanced_weights, objective
-from .validation import Validator
+from .engine.build import build
+from .engine.checkpoint import Checkpoints, DiskError, recover_model, save_model
+from .engine.losses import balanced_weights, objective
+from .engine.validation import Validator
+from .inputs.batching import ProcessBatches, Step, make_plan
+from .inputs.dataset import Collate, Rows, TrainingRows, load_rows
 from .whole_files import write_json
 
 SEED_STRIDE = 100_003  # a prime: no two (seed, batch) of ordinary runs share a random state

@@ -25,10 +25,10 @@ import torch
 from accelerate import PartialState
 from tqdm.auto import tqdm
 
-from .audio_cache import DecodedAudio, decoded
 from .corpora import CORPORA, CorpusError, load_corpus
-from .recognisers import WINDOW_SECONDS, load_recogniser
-from .splits import release_split, select_split
+from .corpora.cache import DecodedAudio, decoded
+from .corpora.splits import release_split, select_split
+from .release.recognisers import WINDOW_SECONDS, load_recogniser
 
 SAMPLE_RATE = 16_000
 DEFAULT_CACHE = Path("~/.cache/phonolinguistic/audio")

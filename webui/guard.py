@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from phonolinguistic.audio import AudioError
+from phonolinguistic.audio.decoding import AudioError
 
 from . import words
 

@@ -8,7 +8,7 @@ import pytest
 import soundfile as sf
 import torch
 
-from phonolinguistic.audio import MAX_BYTES, SAMPLE_RATE, AudioError, load_audio
+from phonolinguistic.audio.decoding import MAX_BYTES, SAMPLE_RATE, AudioError, load_audio
 
 SECONDS = 1.0
 

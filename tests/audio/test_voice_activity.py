@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from phonolinguistic.audio import load_audio
-from phonolinguistic.timeline import cut_at_pauses
-from phonolinguistic.vad import SpeechSpan, VoiceActivityDetector
+from phonolinguistic.audio.cutting import cut_at_pauses
+from phonolinguistic.audio.decoding import load_audio
+from phonolinguistic.audio.voice_activity import SpeechSpan, VoiceActivityDetector
 
 ROOT = Path(__file__).resolve().parents[2]
 T = np.arange(48_000) / 16_000

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from phonolinguistic.audio import load_audio
+from phonolinguistic.audio.decoding import load_audio
 from phonolinguistic.labels import EMOTIONS, MODES
 from webui import words
 

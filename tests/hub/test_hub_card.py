@@ -7,8 +7,8 @@ import pytest
 from huggingface_hub import ModelCard
 from tiny_release import METRICS
 
-from training import card
-from training.card_metrics import read_results
+from training.hub import card
+from training.hub.card_metrics import read_results
 
 
 def with_metrics(folder, tmp_path, metrics):

@@ -18,9 +18,9 @@ from tiny import ctc_tokenizer, hubert_config, tiny_asr, tiny_fusion
 from transformers import HubertForCTC, Wav2Vec2FeatureExtractor, pipeline
 
 from phonolinguistic import EmotionRecognizer
-from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel
-from phonolinguistic.pipeline_phonolinguistic import TASK, PhonoLinguisticPipeline, read_clip, resample
-from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
+from phonolinguistic.model.modeling_phonolinguistic import PhonoLinguisticModel
+from phonolinguistic.model.pipeline_phonolinguistic import TASK, PhonoLinguisticPipeline, read_clip, resample
+from phonolinguistic.model.processing_phonolinguistic import PhonoLinguisticProcessor
 from phonolinguistic.stages import StageTimer
 from training import publish
 

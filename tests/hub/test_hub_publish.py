@@ -12,7 +12,7 @@ from huggingface_hub import HfApi, get_safetensors_metadata
 from transformers import AutoModel, AutoProcessor
 
 from training import publish
-from training.bundle import CODE_FILES, PublishError, collect
+from training.hub.package import CODE_FILES, PublishError, collect
 
 SAMPLES = (np.sin(np.arange(24000) * 0.05) * 0.3).astype(np.float32)
 

@@ -7,8 +7,8 @@ import pytest
 from hub_session import HUB, OWNER_TOKEN, READER_TOKEN, STRANGER_TOKEN
 
 from phonolinguistic import EmotionRecognizer, ReleaseError
+from phonolinguistic.audio.voice_activity import SpeechSpan
 from phonolinguistic.releases import resolve
-from phonolinguistic.vad import SpeechSpan
 from training import publish
 
 SAMPLES = (np.sin(np.arange(24000) * 0.05) * 0.3).astype(np.float32)

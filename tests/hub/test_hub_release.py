@@ -5,7 +5,7 @@ import json
 import pytest
 from huggingface_hub import ModelCard
 
-from training.bundle import CODE_FILES, PACKAGE, collect
+from training.hub.package import CODE_FILES, PACKAGE, collect
 
 
 @pytest.mark.release

@@ -15,8 +15,8 @@ import yaml
 from hub_session import CLIENT_ENVIRONMENT, OWNER_TOKEN
 from huggingface_hub import HfApi, RepoCard
 
-from training import space
-from training.bundle import PublishError
+from training.hub import space
+from training.hub.package import PublishError
 from webui import zerogpu
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,7 +134,7 @@ def third_party(path: Path) -> set[str]:
 
 def test_requirements_are_sufficient():
     required = set(space.requirements())
-    files = [ROOT / "app.py", *(ROOT / "phonolinguistic").glob("*.py"), *(ROOT / "webui").glob("*.py")]
+    files = [ROOT / "app.py", *(ROOT / "phonolinguistic").rglob("*.py"), *(ROOT / "webui").glob("*.py")]
     used = set().union(*(third_party(path) for path in files))
     assert not used - required
 
@@ -142,7 +142,7 @@ def test_requirements_are_sufficient():
 def test_deploying_needs_neither_torch_nor_transformers():
     code = (
         "import sys; sys.modules.update(torch=None, transformers=None); "
-        "from training.space import main; main(['a/b', '--dry-run', '--without-models', '--fusion', 'a/c'])"
+        "from training.hub.space import main; main(['a/b', '--dry-run', '--without-models', '--fusion', 'a/c'])"
     )
     environment = os.environ | CLIENT_ENVIRONMENT
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
@@ -153,7 +153,7 @@ def test_the_action_names_what_exists():
     text = (ROOT / ".github" / "workflows" / "sync-space.yml").read_text(encoding="utf-8")
     workflow = yaml.safe_load(text)
     steps = workflow["jobs"]["sync"]["steps"]
-    assert sum("python -m training.space" in step.get("run", "") for step in steps) == 2
+    assert sum("python -m training.hub.space" in step.get("run", "") for step in steps) == 2
     assert "secrets.HF_TOKEN" in text and "--token" not in text
 
 

@@ -8,11 +8,11 @@ from tiny import bert_tokenizer
 from tiny_release import write_tiny_model
 from transformers import AutoModelForSequenceClassification, BertConfig, HubertConfig, pipeline
 
-from phonolinguistic.configuration_phonolinguistic import PhonoLinguisticConfig
-from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel
-from training import export_stock
-from training.stock_audio import fit_head, pooled_layers, stock_audio, windowed_whisper
-from training.stock_text import StockExportError, stock_text
+from phonolinguistic.model.configuration_phonolinguistic import PhonoLinguisticConfig
+from phonolinguistic.model.modeling_phonolinguistic import PhonoLinguisticModel
+from training.hub import export_stock
+from training.hub.stock_audio import fit_head, pooled_layers, stock_audio, windowed_whisper
+from training.hub.stock_text import StockExportError, stock_text
 
 TEXTS = ["i am so happy", "the door", "kids are talking by the door, are they not?"]
 

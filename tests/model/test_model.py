@@ -18,9 +18,9 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
-from phonolinguistic.configuration_phonolinguistic import PhonoLinguisticConfig
-from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel, classification_loss
-from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
+from phonolinguistic.model.configuration_phonolinguistic import PhonoLinguisticConfig
+from phonolinguistic.model.modeling_phonolinguistic import PhonoLinguisticModel, classification_loss
+from phonolinguistic.model.processing_phonolinguistic import PhonoLinguisticProcessor
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "hello", "there", "i", "am", "sad", "you", "##s"]
 TEXTS = ["hello there", "", "i am sad"]

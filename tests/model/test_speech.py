@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import AutoConfig, WhisperForConditionalGeneration
 
-from phonolinguistic.speech_phonolinguistic import (
+from phonolinguistic.model.speech_phonolinguistic import (
     WhisperGreedyDecoder,
     collapse_ctc,
     cut_loop,

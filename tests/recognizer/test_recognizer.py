@@ -8,12 +8,12 @@ import torch
 from listening import LevelDetector
 from tiny import hubert_config, tiny_asr, tiny_fusion, tiny_multitask, tone, write_wav
 
-from phonolinguistic.audio import AudioError, load_audio
+from phonolinguistic.audio.decoding import AudioError, load_audio
+from phonolinguistic.audio.voice_activity import VoiceActivityDetector
 from phonolinguistic.labels import EMOTIONS, MODES
 from phonolinguistic.loading import share_equal_weights
 from phonolinguistic.recognizer import EmotionRecognizer
 from phonolinguistic.releases import ReleaseError
-from phonolinguistic.vad import VoiceActivityDetector
 
 RATE = 16_000
 FRONT = ["decode_audio", "voice_activity"]

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoConfig
 
 from phonolinguistic import EmotionRecognizer
-from training.card import main as render_card
+from training.hub.card import main as render_card
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("fusion", "multitask")
@@ -19,7 +19,7 @@ def test_code_that_travels_is_the_packages(release, kind):
     copies = sorted((release / kind).glob("*_phonolinguistic.py"))
     assert copies
     for copy in copies:
-        assert copy.read_bytes() == (ROOT / "phonolinguistic" / copy.name).read_bytes(), copy.name
+        assert copy.read_bytes() == (ROOT / "phonolinguistic" / "model" / copy.name).read_bytes(), copy.name
 
 
 def test_sizes(release):

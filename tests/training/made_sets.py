@@ -3,7 +3,7 @@
 import numpy as np
 
 from phonolinguistic.labels import EMOTIONS
-from training.release_data import ClipSet, TextSet
+from training.inputs.release_data import ClipSet, TextSet
 
 WORDS = ("angry no", "stayed with", "am so", "happy", "that you", "sad oh", "what day")  # known to tiny.py's tokenizer
 SPLITS = ("train", "train", "train", "train", "train", "validation", "validation", "test", "test")

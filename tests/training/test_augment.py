@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from training import augment
-from training.augment import Augmenter
+from training.inputs import augment
+from training.inputs.augment import Augmenter
 
 SECONDS = 1.5
 

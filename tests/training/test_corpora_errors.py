@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from corpus_layouts import audio_parquet, meld, own_csv, ravdess, tone, write_clip
 
-from training.audio_cache import decoded
 from training.corpora import CorpusError, load_corpus
+from training.corpora.cache import decoded
 
 
 def table(tmp_path, *lines):

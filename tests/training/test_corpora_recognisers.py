@@ -17,11 +17,11 @@ from transformers import (
     WhisperForConditionalGeneration,
 )
 
-from phonolinguistic.configuration_phonolinguistic import PhonoLinguisticConfig
-from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel
-from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
+from phonolinguistic.model.configuration_phonolinguistic import PhonoLinguisticConfig
+from phonolinguistic.model.modeling_phonolinguistic import PhonoLinguisticModel
+from phonolinguistic.model.processing_phonolinguistic import PhonoLinguisticProcessor
 from training.corpora import CorpusError
-from training.recognisers import MultitaskRecogniser, WhisperRecogniser, load_recogniser
+from training.release.recognisers import MultitaskRecogniser, WhisperRecogniser, load_recogniser
 from training.transcribe import read_records
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,6 +125,7 @@ def test_two_processes_share_the_clips(whisper, tmp_path):
 def test_a_fresh_process_knows_a_multitask_directory(tmp_path):
     """As `training.transcribe` starts: nothing else has imported the network before."""
     folder = ours(tmp_path / "multitask", multitask=True)
-    code = f"from training.recognisers import load_recogniser; print(type(load_recogniser({str(folder)!r})).__name__)"
+    load = f"type(load_recogniser({str(folder)!r})).__name__"
+    code = f"from training.release.recognisers import load_recogniser; print({load})"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.stdout.strip() == "MultitaskRecogniser", run.stderr

@@ -6,7 +6,7 @@ import pytest
 from corpus_layouts import LAYOUTS, own_csv
 
 from training.corpora import CorpusError, load_corpus
-from training.splits import (
+from training.corpora.splits import (
     RAVDESS_FOLDS,
     assert_speakers_disjoint,
     ravdess_fold,

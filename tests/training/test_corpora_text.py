@@ -3,7 +3,7 @@
 import jiwer
 import pytest
 
-from training.text_noise import TextNoise, spoken_form, without_case
+from training.inputs.text_noise import TextNoise, spoken_form, without_case
 
 LONG = "I do not know what they were doing over there, but it is the best day that we have had this year."
 

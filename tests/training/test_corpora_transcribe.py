@@ -7,8 +7,8 @@ import pytest
 from corpus_layouts import own_csv, tone
 
 from training import transcribe as program
-from training.audio_cache import decoded
 from training.corpora import CorpusError, load_corpus
+from training.corpora.cache import decoded
 
 
 class Counting:

@@ -11,12 +11,13 @@ from PIL import Image
 from tiny import tiny_asr
 from tiny_release import write_tiny_model
 
-from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
-from training import evaluate, report
-from training.card_metrics import read_results
-from training.evaluation import Evaluator, Result, difference, transcripts
-from training.metrics import classification
-from training.recognition_metrics import normaliser
+from phonolinguistic.model.processing_phonolinguistic import PhonoLinguisticProcessor
+from training import evaluate
+from training.hub.card_metrics import read_results
+from training.scoring import report
+from training.scoring.asr import normaliser
+from training.scoring.classification import classification
+from training.scoring.evaluation import Evaluator, Result, difference, transcripts
 from training.whole_files import write_json
 
 
@@ -121,7 +122,7 @@ def test_plots_are_small_pictures(done, models):
 
 def test_a_second_run_reads_the_cache(done, models, sets, monkeypatch):
     cache, found, _ = done
-    monkeypatch.setattr("training.evaluation.load_recogniser", lambda *_: pytest.fail("transcribed again"))
+    monkeypatch.setattr("training.scoring.evaluation.load_recogniser", lambda *_: pytest.fail("transcribed again"))
     again = Evaluator(models / "fusion", cache, models / "asr", progress=False, heard=10)
     monkeypatch.setattr(again.model, "encode_speech", lambda *_: pytest.fail("encoded again"))
     figures = evaluate.evaluate(again, *sets, normaliser())

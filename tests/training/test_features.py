@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from training import crossval
-from training.features import FeatureTable, load_or_compute_features
-from training.splits import RAVDESS_FOLDS
+from training.corpora.splits import RAVDESS_FOLDS
+from training.inputs.features import FeatureTable, load_or_compute_features
+from training.scoring import crossval
 
 SOURCES = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
 
@@ -96,8 +96,8 @@ def test_features_are_made_once(monkeypatch, tmp_path):
         "audio": [{"bytes": bytes([n]), "path": None} for n in range(3)],
     }  # fmt: skip
     audio = Decoded([np.zeros(100), None, np.zeros(300)])
-    monkeypatch.setattr("training.features.PooledCache", Cache)
-    monkeypatch.setattr("training.features.decoded", lambda *args, **settings: audio)
+    monkeypatch.setattr("training.inputs.features.PooledCache", Cache)
+    monkeypatch.setattr("training.inputs.features.decoded", lambda *args, **settings: audio)
     found = load_or_compute_features(
         CountingModel(), None, datasets.Dataset.from_dict(rows), 3, tmp_path, half=True, progress=False
     )

@@ -8,11 +8,12 @@ import torch
 from made_sets import SPLITS, clips, texts
 from tiny_release import write_tiny_model
 
-from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel
-from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
-from training import fit_heads, heads
-from training.pairs import Clips, Mixture, PairDataset, Words
-from training.pooled import PooledCache
+from phonolinguistic.model.modeling_phonolinguistic import PhonoLinguisticModel
+from phonolinguistic.model.processing_phonolinguistic import PhonoLinguisticProcessor
+from training.heads import fit as fit_heads
+from training.heads import linear as heads
+from training.inputs.feature_cache import PooledCache
+from training.inputs.pairs import Clips, Mixture, PairDataset, Words
 
 SETTINGS = fit_heads.Settings(c=0.1, pairs=600, checked=300, epochs=3)
 

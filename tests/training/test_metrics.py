@@ -7,8 +7,8 @@ import pytest
 from sklearn import metrics as sk
 
 from phonolinguistic.labels import EMOTIONS
-from training.metrics import best_thresholds, classification, decide, multilabel
-from training.recognition_metrics import is_runaway, normaliser, recognition
+from training.scoring.asr import is_runaway, normaliser, recognition
+from training.scoring.classification import best_thresholds, classification, decide, multilabel
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from phonolinguistic.labels import EMOTIONS
-from training.pairs import KINDS, NEUTRAL, TEST_MIXTURE, Clips, Mixture, PairDataset, Words
+from training.inputs.pairs import KINDS, NEUTRAL, TEST_MIXTURE, Clips, Mixture, PairDataset, Words
 
 
 def material(clips: int = 120, utterances: int = 200, heard: bool = True, seed: int = 0) -> tuple[Clips, Words]:

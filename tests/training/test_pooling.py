@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from phonolinguistic.pooling_phonolinguistic import SpeechPooling, active_frames
+from phonolinguistic.model.pooling_phonolinguistic import SpeechPooling, active_frames
 
 BINS, SIZE, STATES = 8, 6, 3
 

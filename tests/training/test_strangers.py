@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from phonolinguistic.labels import EMOTIONS
-from training import crossval, heads
-from training.strangers import some_of_each, trust
+from training.heads import linear as heads
+from training.heads.domain_shift import some_of_each, trust
+from training.scoring import crossval
 
 NEUTRAL = EMOTIONS.index("neutral")
 

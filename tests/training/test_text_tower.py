@@ -10,8 +10,8 @@ from tiny import bert_config, bert_tokenizer
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, BertTokenizerFast
 
 from phonolinguistic.labels import EMOTIONS
-from training import train_text
-from training.prune_vocabulary import SPECIAL, choose_pieces, prune
+from training.release import train_text
+from training.release.prune_vocabulary import SPECIAL, choose_pieces, prune
 
 TEXTS = ("i am so happy today", "oh no what a day", "i am sad", "that day you came and stayed", "angry with you")
 

@@ -13,13 +13,13 @@ from accelerate.commands.config import load_config_from_file
 from tiny import bert_config, hubert_config, whisper_config
 from transformers import ASTConfig, ASTModel, BertModel, HubertForCTC, HubertModel, WhisperModel
 
-from training.batching import ProcessBatches, make_plan
-from training.build import encoder_layers, freeze, set_layer_drop
 from training.config import ConfigError, SpecAugment, load_settings, make_settings
 from training.corpora import CorpusError
-from training.data import load_rows, spelled
-from training.objective import balanced_weights, emotion_loss
-from training.spec_augment import mask_spectrum, mask_waveform
+from training.engine.build import encoder_layers, freeze, set_layer_drop
+from training.engine.losses import balanced_weights, emotion_loss
+from training.inputs.batching import ProcessBatches, make_plan
+from training.inputs.dataset import load_rows, spelled
+from training.inputs.spec_augment import mask_spectrum, mask_waveform
 from training.train import main, rate_factor
 
 LIMITS = (8.0, 1000, 6)

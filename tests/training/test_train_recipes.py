@@ -7,8 +7,8 @@ import torch
 import train_kit
 from safetensors.torch import load_file
 
-from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel
-from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
+from phonolinguistic.model.modeling_phonolinguistic import PhonoLinguisticModel
+from phonolinguistic.model.processing_phonolinguistic import PhonoLinguisticProcessor
 from training.train import train
 
 EQUAL = ("audio_hubert_large", "text_bert", "multitask_hubert_large", "fusion_hubert_base")  # one of each task

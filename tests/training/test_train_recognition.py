@@ -7,12 +7,12 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoTokenizer, BertTokenizerFast, WhisperFeatureExtractor
 
-from phonolinguistic.configuration_phonolinguistic import PhonoLinguisticConfig
-from phonolinguistic.modeling_phonolinguistic import PhonoLinguisticModel
-from phonolinguistic.processing_phonolinguistic import PhonoLinguisticProcessor
-from training.prune_whisper import prune_tokenizer
-from training.teach import load_lessons, plain_lesson, save_shard, sentence_case
-from training.train_recognition import Clip, Settings, augment, batches, train
+from phonolinguistic.model.configuration_phonolinguistic import PhonoLinguisticConfig
+from phonolinguistic.model.modeling_phonolinguistic import PhonoLinguisticModel
+from phonolinguistic.model.processing_phonolinguistic import PhonoLinguisticProcessor
+from training.release.prune_whisper import prune_tokenizer
+from training.release.teach import load_lessons, plain_lesson, save_shard, sentence_case
+from training.release.train_recognition import Clip, Settings, augment, batches, train
 
 WHISPER = "asr/tokenizer.json"
 TOKENS = 400
@@ -104,7 +104,7 @@ def test_training_learns_and_a_killed_run_ends_with_the_same_weights(parts, tmp_
     assert torch.equal(whole[frozen], start[frozen])
     assert not torch.equal(whole["speech.decoder.layer_norm.weight"], start["speech.decoder.layer_norm.weight"])
 
-    from training import train_recognition
+    from training.release import train_recognition
 
     saved = train_recognition.save_state
 

@@ -13,10 +13,10 @@ import train_kit
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
-from training import checkpoint as saving
 from training import train as program
-from training.checkpoint import Checkpoints, DiskError, recover_model
 from training.config import ConfigError
+from training.engine import checkpoint as saving
+from training.engine.checkpoint import Checkpoints, DiskError, recover_model
 from training.train import NotFinite, train
 
 RECIPE = "audio_hubert_base"  # layer drop, dropout, SpecAugment: everything random is in it

@@ -4,7 +4,7 @@ import gradio as gr
 import pytest
 from fakes import TRANSCRIPT, FakeRecognizer
 
-from phonolinguistic.audio import AudioError
+from phonolinguistic.audio.decoding import AudioError
 from phonolinguistic.labels import MODES
 from webui import words
 from webui.about import about_view, fallback_notices

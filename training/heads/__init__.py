@@ -1,0 +1,1 @@
+"""Heads over frozen encoders, fitted in seconds from cached features."""

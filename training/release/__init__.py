@@ -1,0 +1,1 @@
+"""What only the embedded release needs: pruning and assembling its networks."""

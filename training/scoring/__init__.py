@@ -1,0 +1,1 @@
+"""Every figure: classification, speech to text, calibration, cross-validation, reports and plots."""
