@@ -25,6 +25,7 @@ class Recognition:
         parameters: of the networks that this mode runs (not counting the voice-activity detector).
         model: where the weights come from.
         device: "cpu", "cuda:0", ...
+        warnings: what was odd about the clip and did not keep it from being answered, a line each.
     """
 
     mode: str
@@ -38,6 +39,7 @@ class Recognition:
     parameters: int
     model: str
     device: str
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict:
         return {
@@ -52,18 +54,30 @@ class Recognition:
             "parameters": int(self.parameters),
             "model": self.model,
             "device": self.device,
+            "warnings": list(self.warnings),
         }
 
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """The clip that was asked about: `path` (None for bytes and arrays) and its length in seconds."""
+    """The clip that was asked about.
+
+    path: None for bytes and arrays. seconds: its length. warnings: what was odd about it and did not keep it from being
+    answered, a line each. speech_seconds: how much of it is speech, which is all that the networks hear.
+    """
 
     path: str | None
     seconds: float
+    warnings: tuple[str, ...] = ()
+    speech_seconds: float = 0.0
 
     def to_dict(self) -> dict:
-        return {"path": self.path, "seconds": round(float(self.seconds), 4)}
+        return {
+            "path": self.path,
+            "seconds": round(float(self.seconds), 4),
+            "speech_seconds": round(float(self.speech_seconds), 4),
+            "warnings": list(self.warnings),
+        }
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ class AudioError(ValueError):
 class Clip:
     """A decoded clip. samples: (n,) float32, mono, 16 kHz, full scale 1.0. sampling_rate (Hz) and channels: as found.
 
-    path: where it came from, None for arrays and bytes.
+    path: where it came from, None for arrays and bytes. warnings: what was odd but bearable, a line each (a recording
+    that ends early).
     """
 
     samples: np.ndarray
@@ -45,6 +46,7 @@ class Clip:
     path: str | None
     sampling_rate: int
     channels: int
+    warnings: tuple[str, ...] = ()
 
 
 def load_audio(source: Any, sampling_rate: int | None = None, *, max_seconds: float = MAX_SECONDS) -> Clip:
