@@ -1,4 +1,4 @@
-"""What a file's own bytes say that FFmpeg does not tell: RIFF sizes, Ogg's chains, names of codecs without a decoder."""
+"""What a file says in bytes that FFmpeg does not tell: RIFF sizes, Ogg chains, names of codecs without a decoder."""
 
 import re
 from dataclasses import dataclass

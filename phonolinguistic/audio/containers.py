@@ -21,6 +21,9 @@ FAULTS = (av.FFmpegError, ValueError, OSError, RuntimeError, MemoryError)
 EARLY_SECONDS = 0.25  # a header may promise that much more than there is: an encoder's padding
 MAX_DAMAGED = 0.25  # of the packets
 MAX_MISSING = 0.5  # of the promised length, in the middle
+# PyAV counts the planes of a frame up to the first null pointer, but FFmpeg's table of 8 has none when it is full: with
+# 8 planes or more it reads foreign memory and the process ends.
+SAFE_PLANES = 8
 MAX_CHAINED = 100  # recordings in one Ogg
 
 
@@ -158,6 +161,19 @@ def _kind(format_name: str) -> str:
     return known.get(format_name, format_name)
 
 
+def _planes(frame: av.AudioFrame) -> np.ndarray:
+    """The samples of a frame, (channels, n), in its own type."""
+    channels = frame.layout.nb_channels
+    if frame.format.is_planar and channels < SAFE_PLANES:
+        return frame.to_ndarray()
+    if frame.format.is_planar:
+        packer = av.AudioResampler(format=frame.format.packed.name, layout=frame.layout, rate=frame.sample_rate)
+        values = np.concatenate([f.to_ndarray() for f in (*packer.resample(frame), *packer.resample(None))], 1)
+    else:
+        values = frame.to_ndarray()
+    return values.reshape(-1, channels).T
+
+
 class _Decoding:
     """One track of one recording, packet by packet."""
 
@@ -210,10 +226,7 @@ class _Decoding:
             self._refused = self._refused or AudioError(f"{fault[:-1]} (found: {self._found}).")
             self._damaged, self._last_damaged = self._damaged + 1, True
             return
-        values = frame.to_ndarray()  # (channels, n) planar, (1, n * channels) packed
-        if not frame.format.is_planar:
-            values = values.reshape(-1, channels).T
-        block = to_float(values)
+        block = to_float(_planes(frame))
         peak = np.abs(block).max(initial=0)
         if not peak <= MAX_LEVEL:
             if self._track.codec.startswith("pcm"):

@@ -1,4 +1,4 @@
-"""Any sound a person brings -> mono float32 samples at 16 kHz, loudness kept, or one line that says what is accepted."""
+"""Any sound a person brings -> mono float32 samples at 16 kHz, loudness kept, or one line that says what is wrong."""
 
 import os
 from dataclasses import dataclass

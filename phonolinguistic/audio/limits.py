@@ -16,7 +16,7 @@ class AudioError(ValueError):
 
 
 def check_length(seconds: float, max_seconds: float, found: str = "") -> None:
-    """Raises AudioError when a clip of `seconds` is too short or too long. found: the file's format, for the message."""
+    """Raises AudioError when a clip of `seconds` is too short or too long. found: its format, for the message."""
     found = f" (found: {found})" if found else ""
     accepted = f"accepted: {MIN_SECONDS} to {max_seconds:g} s{found}"
     if seconds < MIN_SECONDS:
