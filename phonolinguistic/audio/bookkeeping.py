@@ -1,7 +1,9 @@
-"""What a file says in bytes that FFmpeg does not tell: RIFF sizes, Ogg chains, names of codecs without a decoder."""
+"""What a file says in bytes that FFmpeg does not tell: RIFF sizes, joined files, names of codecs without a decoder."""
 
 import re
 from dataclasses import dataclass
+
+from .ogg import chained
 
 # From here on a size of 32 bits is a placeholder of a writer into a pipe (SoX 0x7ffff024, others 0x7fffffff and
 # 0xffffffff), who could not go back to fill it in.
@@ -30,7 +32,7 @@ def read_riff(data: bytes) -> tuple[bytes, Riff | None]:
 
     A size smaller than what is there is believed only when another chunk, or nothing, follows.
     """
-    if data[:4] not in (b"RIFF", b"RF64") or data[8:12] != b"WAVE":
+    if not _is_wav(data):
         return data, None
     position, byte_rate, long_size = 12, 0, None
     while position + 8 <= len(data):
@@ -55,29 +57,30 @@ def read_riff(data: bytes) -> tuple[bytes, Riff | None]:
     return data, None
 
 
-def ogg_chain(data: bytes) -> tuple[list[bytes], bool]:
-    """The recordings chained in an Ogg, each from its first page on, and whether the last page is cut.
+def recordings(data: bytes) -> tuple[list[bytes], bool]:
+    """What is joined in one file (a chained Ogg, WAVs one behind the other), and whether the last Ogg page was cut."""
+    if data[:4] == b"OggS":
+        return chained(data)
+    parts = []
+    while _is_wav(data):
+        end = 8 + int.from_bytes(data[4:8], "little")
+        if end <= 44 or not _is_wav(data[end : end + 12]):
+            break
+        parts.append(data[:end])
+        data = data[end:]
+    return [*parts, data], False
 
-    Pages follow RFC 3533; a page that begins a stream after one that does not begins a recording. Other files come
-    back whole.
-    """
-    if data[:4] != b"OggS":
-        return [data], False
-    starts, position, was_first, end = [0], 0, True, 0
-    while 0 <= position and position + 27 <= len(data):
-        is_first = bool(data[position + 5] & 2)
-        if is_first and not was_first:
-            starts.append(position)
-        was_first = is_first
-        segments = data[position + 27 : position + 27 + data[position + 26]]
-        end = position + 27 + data[position + 26] + sum(segments)
-        position = end if data[end : end + 4] == b"OggS" else data.find(b"OggS", position + 4)
-    cut = end > len(data) or (0 <= position < len(data))
-    return [data[a:b] for a, b in zip(starts, [*starts[1:], len(data)], strict=True)], cut
+
+def _is_wav(data: bytes) -> bool:
+    return data[:4] in (b"RIFF", b"RF64") and data[8:12] == b"WAVE"
 
 
 def duration_is_a_guess(format_name: str, data: bytes) -> bool:
-    """Whether the duration is FFmpeg's guess from the first frames' bit rate: far off when a clip begins in silence."""
+    """Whether the duration is FFmpeg's guess from the first frames' bit rate: far off when a clip begins in silence.
+
+    An mp3 is trusted when its first frame counts the others (Xing, Info, VBRI) and its bytes are not fewer than there
+    are: then it is the first of several that were joined.
+    """
     if format_name in ("aac", "amr"):
         return True
     if format_name != "mp3":
@@ -85,7 +88,14 @@ def duration_is_a_guess(format_name: str, data: bytes) -> bool:
     start = 0
     if data[:3] == b"ID3":  # its size: four bytes of seven bits
         start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=False))
-    return not any(tag in data[start : start + 4096] for tag in (b"Xing", b"Info", b"VBRI"))
+    head = data[start : start + 4096]
+    found = re.search(rb"(?:Xing|Info)\0\0\0(.)", head, re.DOTALL)
+    if not found:
+        return b"VBRI" not in head
+    flags, body = found[1][0], head[found.end() :]
+    if not flags & 1:
+        return True
+    return bool(flags & 2) and int.from_bytes(body[4:8], "big") * 1.02 + 1024 < len(data) - start
 
 
 def codec_tags(data: bytes) -> list[str]:

@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from .arrays import check_samples, to_float
-from .bookkeeping import PLACEHOLDER, codec_tags, duration_is_a_guess, ogg_chain, read_riff
+from .bookkeeping import PLACEHOLDER, codec_tags, duration_is_a_guess, read_riff, recordings
 from .formats import DEMUXERS, FORMATS, looks_like
 from .limits import MAX_BYTES, MAX_LEVEL, AudioError, check_length, shape_fault
 from .mixing import Collector
@@ -24,7 +24,7 @@ MAX_MISSING = 0.5  # of the promised length, in the middle
 # PyAV counts the planes of a frame up to the first null pointer, but FFmpeg's table of 8 has none when it is full: with
 # 8 planes or more it reads foreign memory and the process ends.
 SAFE_PLANES = 8
-MAX_CHAINED = 100  # recordings in one Ogg
+MAX_CHAINED = 100  # recordings in one file
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ def decode(data: bytes, max_seconds: float) -> Sound:
         raise AudioError(f"The file is empty (0 bytes); accepted: {FORMATS}.")
     if len(data) > MAX_BYTES:
         raise AudioError(f"The file has over {MAX_BYTES >> 20} MB; accepted: at most {MAX_BYTES >> 20} MB.")
-    parts, is_cut = ogg_chain(data)
+    parts, is_cut = recordings(data)
     if len(parts) > MAX_CHAINED:
-        raise AudioError(f"The ogg chains {len(parts)} recordings; accepted: at most {MAX_CHAINED}.")
+        raise AudioError(f"The file joins {len(parts)} recordings; accepted: at most {MAX_CHAINED}.")
     sounds, faults, left = [], [], max_seconds
     for part in parts:
         try:
@@ -124,6 +124,7 @@ def _tracks(data: bytes) -> tuple[list[_Track], str]:
             kind = _kind(container.format.name)
             tags = codec_tags(data)
             described = [(stream.type, *_described(stream, tags)) for stream in container.streams]
+            length = "" if duration_is_a_guess(container.format.name, data) else _length(container.duration)
             is_default = [bool(int(getattr(stream, "disposition", 0)) & 1) for stream in container.streams]
     except FAULTS:
         raise AudioError(
@@ -135,6 +136,7 @@ def _tracks(data: bytes) -> tuple[list[_Track], str]:
         if type_ == "audio":
             tracks.append(_Track(index, len(tracks) + 1, codec, is_default[index], fault))
     found = ", ".join((kind, *(f"{type_} {detail}" for type_, _, detail, _ in described[:8]))) if described else kind
+    found += length
     if not tracks:
         raise AudioError(f"The file has no audio stream (found: {found}); accepted: {FORMATS}.")
     return tracks, found
@@ -154,6 +156,12 @@ def _described(stream: av.stream.Stream, tags: list[str]) -> tuple[str, str, str
     detail = f"{name} at {rate} Hz, {channels} channel{'' if channels == 1 else 's'}"
     fault = shape_fault(rate, channels) if rate and channels else None  # 0: the first frame will tell
     return name, detail, fault and fault.rstrip(".")
+
+
+def _length(duration: int | None) -> str:
+    """What the header says of the length; nothing where it cannot be meant (a placeholder)."""
+    seconds = (duration or 0) / av.time_base
+    return f", {seconds:.1f} s by its header" if 0 < seconds < 86_400 else ""
 
 
 def _kind(format_name: str) -> str:
@@ -189,8 +197,6 @@ class _Decoding:
         try:
             with _open(self._data) as container:
                 stream = container.streams[self._track.index]
-                if stream.codec_context is not None and stream.codec_context.name.startswith(("aac", "mp3")):
-                    stream.thread_type = "SLICE"  # frame threads would name the wrong packet
                 self._read(container.demux(stream))
                 promised = self._promised(container, stream)
         except AudioError:

@@ -50,6 +50,14 @@ _OTHERS = {
     b"#EXTM3U": "a playlist",
     b"version https://git-lfs": "a Git LFS pointer instead of the file",
 }
+_KNOWN = {
+    b"RIFF": "a wav",
+    b"OggS": "an ogg",
+    b"fLaC": "a flac",
+    b"\x1aE\xdf\xa3": "a webm/mkv",
+    b"FORM": "an aiff",
+    b"ID3": "an mp3",
+}
 
 
 def looks_like(data: bytes) -> str:
@@ -64,4 +72,7 @@ def looks_like(data: bytes) -> str:
         return "text"
     if data[4:8] in (b"ftyp", b"mdat", b"free", b"wide", b"skip"):
         return "mp4/m4a without its index (moov), which writers put last: the end of the file is missing"
+    for magic, name in _KNOWN.items():
+        if data.startswith(magic):
+            return f"the beginning of {name}, damaged or cut too early"
     return "unknown data"
