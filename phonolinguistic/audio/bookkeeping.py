@@ -103,7 +103,8 @@ def codec_tags(data: bytes) -> list[str]:
     if data[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"):
         found = re.findall(rb"stsd\0\0\0\0\0\0\0[\1-\x10].{4}(.{4})", data, re.DOTALL)
     elif data[:4] == b"\x1aE\xdf\xa3":
-        found = re.findall(rb"\x86[\x81-\xc0]([ADSV]_[A-Z0-9_/.]+)", data)
+        sized = re.findall(rb"\x86([\x83-\xc0])([ADSV]_[A-Z0-9_/.]+)", data)  # EBML: the length follows the identifier
+        found = [name[: size[0] & 0x7F] for size, name in sized]
     elif data[:4] == b"RIFF" and data[12:16] == b"fmt ":
         return [f"wav tag 0x{int.from_bytes(data[20:22], 'little'):04x}"]
     else:
