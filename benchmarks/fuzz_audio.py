@@ -15,6 +15,7 @@ import random
 import sys
 import time
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -246,6 +247,7 @@ def run(mutants: int, seed: int, hang_seconds: float = HANG_SECONDS) -> dict:
         child.join()
         here.close()
     return {
+        "av": metadata.version("av"),
         "mutants": mutants,
         "outcomes": {kind: counts[kind] for kind in OUTCOMES},
         "formats": {name: dict(sorted(found.items())) for name, found in sorted(by_format.items())},

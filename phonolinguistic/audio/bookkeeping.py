@@ -8,6 +8,7 @@ from .ogg import chained
 # From here on a size of 32 bits is a placeholder of a writer into a pipe (SoX 0x7ffff024, others 0x7fffffff and
 # 0xffffffff), who could not go back to fill it in.
 PLACEHOLDER = 0x7F000000
+MAX_CHUNKS = 1000  # before the samples of a WAV
 
 _CHUNK_ID = re.compile(rb"[ -~]{3}[ -~\0]")
 
@@ -35,7 +36,9 @@ def read_riff(data: bytes) -> tuple[bytes, Riff | None]:
     if not _is_wav(data):
         return data, None
     position, byte_rate, long_size = 12, 0, None
-    while position + 8 <= len(data):
+    for _ in range(MAX_CHUNKS):
+        if position + 8 > len(data):
+            break
         name, size = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
         body = position + 8
         if name == b"fmt ":
@@ -61,14 +64,13 @@ def recordings(data: bytes) -> tuple[list[bytes], bool]:
     """What is joined in one file (a chained Ogg, WAVs one behind the other), and whether the last Ogg page was cut."""
     if data[:4] == b"OggS":
         return chained(data)
-    parts = []
-    while _is_wav(data):
-        end = 8 + int.from_bytes(data[4:8], "little")
-        if end <= 44 or not _is_wav(data[end : end + 12]):
+    starts, position = [0], 0
+    while _is_wav(data[position : position + 12]):
+        position += 8 + int.from_bytes(data[position + 4 : position + 8], "little")
+        if position - starts[-1] <= 44 or not _is_wav(data[position : position + 12]):
             break
-        parts.append(data[:end])
-        data = data[end:]
-    return [*parts, data], False
+        starts.append(position)
+    return [data[a:b] for a, b in zip(starts, [*starts[1:], len(data)], strict=True)], False
 
 
 def _is_wav(data: bytes) -> bool:

@@ -63,13 +63,17 @@ class Collector:
     """
 
     def __init__(self):
-        self.seconds = 0.0
         self.shapes: list[tuple[int, int]] = []  # (rate in Hz, channels) of each stretch
         self._mixed: list[np.ndarray] = []
         self._waiting: list[np.ndarray] = []  # at the file's rate, about a second
         self._done: list[np.ndarray] = []  # at 16 kHz
         self._resamplers: list[av.AudioResampler] | None = None
-        self._count = self._pending = 0
+        self._earlier = 0.0  # seconds in the stretches before this one
+        self._count = self._pending = 0  # samples of this one, and of those waiting
+
+    @property
+    def seconds(self) -> float:
+        return self._earlier + (self._count / self.shapes[-1][0] if self._count else 0.0)
 
     def add(self, block: np.ndarray, rate: int) -> None:
         shape = (int(rate), len(block))
@@ -79,7 +83,6 @@ class Collector:
         self._waiting.append(block)
         self._count += block.shape[1]
         self._pending += block.shape[1]
-        self.seconds += block.shape[1] / rate
         if self._pending >= rate:
             self._resample(last=False)
 
@@ -95,6 +98,7 @@ class Collector:
         self._resample(last=True)
         length = math.ceil(self._count * SAMPLE_RATE / self.shapes[-1][0])
         self._mixed.append(mix(np.concatenate(self._done, 1)[:, :length]))
+        self._earlier = self.seconds
         self._done, self._resamplers, self._count = [], None, 0
 
     def _resample(self, last: bool) -> None:

@@ -3,6 +3,7 @@
 import io
 import re
 import struct
+import time
 import zlib
 
 import av
@@ -171,6 +172,16 @@ def test_a_chain_with_one_recording_that_cannot_be_read():
 def test_a_chain_may_not_be_longer_than_one_clip():
     with pytest.raises(AudioError, match="longer than 3 s"):
         load_audio(written("OGG", "OPUS") * 2, max_seconds=3)
+
+
+@pytest.mark.parametrize(
+    "piece", [b"RIFF" + struct.pack("<I", 40) + b"WAVE" + bytes(36), b"OggS\0\2" + bytes(21) + b"OggS\0\0" + bytes(21)]
+)
+def test_a_hundred_thousand_recordings_are_refused_at_once(piece):
+    start = time.perf_counter()
+    with pytest.raises(AudioError, match=r"The file joins (100000|99999) recordings; accepted: at most 100"):
+        load_audio(piece * 100_000)
+    assert time.perf_counter() - start < 10
 
 
 @pytest.mark.parametrize("second", [16_000, 44_100])

@@ -196,7 +196,7 @@ def test_file_objects(wav, tmp_path):
     path.write_bytes(wav)
     with path.open(encoding="utf-8") as text, pytest.raises(AudioError, match="text mode"):
         load_audio(text)
-    with pytest.raises(AudioError, match="cannot be read: I/O operation on closed file"):
+    with pytest.raises(AudioError, match="cannot be read: .*closed file"):
         load_audio(text.buffer)
     with pytest.raises(AudioError, match="over 50 MB"):
         load_audio(Endless())
