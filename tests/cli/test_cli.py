@@ -25,6 +25,7 @@ RECOGNITION = {
     "parameters": int,
     "model": str,
     "device": str,
+    "warnings": list,
 }
 
 
@@ -39,7 +40,9 @@ def check_recognition(document: dict) -> None:
 def test_compare(answer, clip):
     document = answer("compare", clip)
     assert list(document) == ["clip", "device", "threads", "modes", "saving"]
-    assert document["clip"] == {"path": clip, "seconds": 2.0}
+    assert list(document["clip"]) == ["path", "seconds", "speech_seconds", "warnings"]
+    assert (document["clip"]["path"], document["clip"]["seconds"], document["clip"]["warnings"]) == (clip, 2.0, [])
+    assert 0.0 <= document["clip"]["speech_seconds"] <= 2.0
     assert (document["device"], document["threads"]) == ("cpu", 1)
     assert tuple(document["modes"]) == MODES
     for mode, recognition in document["modes"].items():
