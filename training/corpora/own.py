@@ -1,98 +1,91 @@
-"""Your own recordings: a CSV with the columns path,text,emotion,speaker[,split], or a `datasets` audiofolder.
+"""Your own recordings: a table with the columns path,text,emotion,speaker[,split], or a `datasets` audiofolder.
 
-Paths are relative to the CSV. In an audiofolder the table is metadata.csv (or metadata.jsonl) with file_name, at the
+Paths are relative to the table. In an audiofolder the table is metadata.csv (or metadata.jsonl) with file_name, at the
 root or in the folders train, validation and test. A table without a path column is a text corpus; one without emotions
-serves recognition.
+serves recognition. What other headings, labels and split names are known stands in own_names.py. See first how a table
+is understood (exit status 2 if it, or rows of it, are refused):
+
+    python -m training.corpora.own clips.csv
 """
 
 from __future__ import annotations
 
-import csv
-import json
+import argparse
+import logging
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from phonolinguistic.labels import EMOTIONS
-
+from .own_clips import ClipFinder
+from .own_names import ACCEPTED_SPLITS, LABELS, emotion_of, is_label, split_of
+from .own_reading import TableReading, describe, describe_table, refused_labels
+from .own_table import Row, Table, read_table, short
 from .schema import Corpus, CorpusError, clip
 
-# Names that other tools write for the same column; the first that is there is taken.
-NAMES = {
-    "path": ("path", "file_name", "audio", "file"),
-    "text": ("text", "transcription", "transcript", "sentence"),
-    "emotion": ("emotion", "label"),
-    "speaker": ("speaker", "speaker_id"),
-    "gender": ("gender",),
-    "split": ("split",),
-}
-SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "dev": "validation", "test": "test"}
-LABELS: dict[str, str | None] = {
-    **{emotion: emotion for emotion in EMOTIONS},
-    **{"angry": "anger", "disgusted": "disgust", "fearful": "fear", "afraid": "fear", "happy": "joy"},
-    **{"happiness": "joy", "calm": None, "sad": "sadness", "surprised": "surprise"},
-}
+REFUSED = 2  # exit status
+
+logger = logging.getLogger(__name__)
 
 
-def _lines(file: Path) -> Iterator[tuple[int, dict[str, str | None]]]:
-    """(line number, row) of a CSV or JSON-lines table."""
-    with open(file, newline="", encoding="utf-8-sig") as handle:
-        if file.suffix == ".jsonl":
-            for number, line in enumerate(handle, start=1):
-                if line.strip():
-                    yield number, json.loads(line)
-        else:
-            yield from enumerate(csv.DictReader(handle), start=2)
-
-
-def _tables(root: Path) -> list[tuple[Path, str | None]]:
-    """(table, split that its folder says)."""
+def tables(root: Path) -> list[tuple[Path, str | None]]:
+    """(table, split that its folder says) of a table file, or of the folder of an audiofolder."""
     if root.is_file():
         return [(root, None)]
     files = [root / name for name in ("metadata.csv", "metadata.jsonl") if (root / name).is_file()]
     if files:
         return [(files[0], None)]
     found = sorted(f for f in root.glob("*/metadata.*") if f.suffix in (".csv", ".jsonl"))
-    return [(file, SPLITS.get(file.parent.name.lower())) for file in found]
+    return [(file, split_of(file.parent.name)) for file in found]
 
 
 def rows(root: Path, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Rows of the table(s), clips resolved against the folder of their table."""
-    for file, folder_split in _tables(root):
-        columns: dict[str, str] | None = None
-        for number, line in _lines(file):
-            where = f"{file.name} line {number}"
-            if columns is None:
-                columns = {k: name for k, names in NAMES.items() for name in reversed(names) if name in line}
-                if "path" not in columns and "text" not in columns:
-                    raise CorpusError(
-                        f"own: {file.name} has columns {', '.join(map(str, line))}; it needs path or text"
-                    )
-            cell = {key: line.get(name) or None for key, name in columns.items()}
-            split = cell.get("split")
-            if split is not None and split.strip().lower() not in SPLITS:
-                yield {"where": where, "problem": f"unknown split {split!r}; known: {', '.join(SPLITS)}"}
+    """Rows of the table(s), clips resolved against the folder of their table; how each was understood is logged."""
+    for file, folder_split in tables(root):
+        table, finder = read_table(file), ClipFinder(file.parent)
+        reading = describe(table, finder)
+        if os.environ.get("RANK", "0") == "0":  # of several processes one tells
+            logger.warning("%s", "\n".join(reading.lines()))
+        for row in table.rows:
+            where = f"{file.name} line {row.line}"
+            kind, problem = "unreadable", row.problem
+            if problem is None:
+                kind, problem = _problem(table, row, reading)
+            if problem is None and "path" in table.columns:
+                audio, problem = finder.find(table.cell(row, "path"))
+            else:
+                audio = None
+            if problem is not None:
+                yield {"where": where, "problem": problem, "kind": kind}
                 continue
-            path = file.parent / cell["path"] if cell.get("path") else None
-            if path is not None and not path.is_file():
-                yield {"where": where, "problem": f"no clip at {cell['path']}"}
-                continue
-            if path is None and "path" in columns:
-                yield {"where": where, "problem": "no path in this row"}
-                continue
+            label, split = table.cell(row, "emotion"), table.cell(row, "split")
+            emotion = emotion_of(label) if label else None
+            name = finder.name(table.cell(row, "path"), audio) if audio else None
             yield {
                 "where": where,
-                "id": f"own/{cell.get('path') or f'{file.stem}-{number}'}"
+                "id": f"own/{name or f'{file.stem}-{row.line}'}"
                 if folder_split is None
-                else f"own/{folder_split}/{cell.get('path') or number}",
-                "audio": clip(path) if path else None,
-                "text": cell.get("text"),
-                "source_label": cell.get("emotion"),
-                "speaker": cell.get("speaker"),
-                "gender": cell.get("gender"),
-                "split": SPLITS[split.strip().lower()] if split else folder_split,
-                "needs_text": "text" in columns,
+                else f"own/{folder_split}/{name or row.line}",
+                "audio": clip(audio) if audio else None,
+                "text": table.cell(row, "text"),
+                "source_label": label,
+                "emotions": [emotion] if emotion else [],
+                "speaker": table.cell(row, "speaker"),
+                "gender": table.cell(row, "gender"),
+                "split": split_of(split) if split else folder_split,
+                "needs_text": "text" in table.columns,
             }
+
+
+def _problem(table: Table, row: Row, reading: TableReading) -> tuple[str, str | None]:
+    """(kind, what is wrong with a row's label or split, or None)."""
+    label, split = table.cell(row, "emotion"), table.cell(row, "split")
+    if label and not is_label(label):
+        return "unknown label", refused_labels(reading.refused_labels, label)
+    if split and split_of(split) is None:
+        return "unknown split", f"unknown split {short(split)}; accepted: {ACCEPTED_SPLITS}"
+    return "unreadable", None
 
 
 CORPUS = Corpus(
@@ -104,3 +97,27 @@ CORPUS = Corpus(
     needs_text=False,
     needs_audio=False,
 )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print how a table is understood. Returns 0, or 2 if it, or rows of it, are refused."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.corpora.own", description="How a table of your own recordings is understood."
+    )
+    parser.add_argument("table", type=Path, metavar="TABLE", help="a CSV or JSON-lines file, or an audiofolder")
+    path = parser.parse_args(arguments).table.expanduser()
+    try:
+        found = tables(path)
+        if not found:
+            raise CORPUS.missing(path)
+        readings = [describe_table(file) for file, _ in found]
+    except CorpusError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return REFUSED
+    for reading in readings:
+        print("\n".join(reading.lines()))
+    return REFUSED if any(reading.refused for reading in readings) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

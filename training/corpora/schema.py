@@ -53,7 +53,7 @@ class Corpus:
     layout: one line that describes the official folder layout.
     labels: source label (lower case) -> one of the seven emotions, or None for a known label outside the seven.
     rows: (root folder, options) -> rows of the official layout. A row has the keys of the schema that apply, `where`,
-        and `audio` as {"path", "bytes"} or None; or `problem` with a message if it could not be parsed.
+        and `audio` as {"path", "bytes"} or None; or `problem` with a message (and its `kind`) if it is of no use.
     parquet_row: turns a row of this project's parquet layout into the same kind of row.
     needs_text, needs_audio: an empty transcript / absent clip is a problem.
     options: names of the options that `rows` and `relabel` know.
@@ -97,7 +97,7 @@ def clip_seconds(path: str | os.PathLike) -> float:
     try:
         info = soundfile.info(str(path))
         seconds = info.frames / info.samplerate
-    except (soundfile.LibsndfileError, OSError, RuntimeError):
+    except (soundfile.LibsndfileError, OSError, RuntimeError, UnicodeError):
         seconds = _container_seconds(path)
     if seconds <= 0:
         raise CorpusError("corrupt clip: it holds no sound")
@@ -109,15 +109,15 @@ def _container_seconds(path: str | os.PathLike) -> float:
     import av
 
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise CorpusError("corrupt clip: no audio track in it")
             stream = container.streams.audio[0]
             if stream.duration and stream.time_base:
                 return float(stream.duration * stream.time_base)
             return float(container.duration or 0) / 1e6
-    except (av.FFmpegError, OSError) as error:
-        raise CorpusError(f"corrupt clip: {error}") from error
+    except (av.FFmpegError, OSError, UnicodeError) as error:  # UnicodeError: names and tags in other encodings
+        raise CorpusError(f"corrupt clip: {getattr(error, 'strerror', None) or error}") from error
 
 
 def find_parquet(corpus: Corpus, path: Path) -> Path | None:
@@ -149,7 +149,7 @@ def parquet_rows(file: Path, corpus: Corpus) -> Iterator[dict[str, Any]]:
 def _check(row: dict[str, Any], corpus: Corpus, labels: dict[str, str | None]) -> tuple[dict | None, tuple | None]:
     """(row of the schema, None) or (None, (kind, message))."""
     if row.get("problem"):
-        return None, ("unreadable", row["problem"])
+        return None, (row.get("kind", "unreadable"), row["problem"])
     source = row.get("source_label")
     if row.get("emotions") is not None:
         emotions = list(row["emotions"])
