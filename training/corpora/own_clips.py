@@ -63,7 +63,7 @@ class ClipFinder:
                 if _key(part) != want:
                     break
                 agreeing += 1
-            if not whole or agreeing == len(file) == len(wanted):
+            if (not whole or agreeing == len(file) == len(wanted)) and os.path.isfile(self.folder.joinpath(*file)):
                 best.setdefault(agreeing, []).append(file)
         return best[max(best)] if best else []
 

@@ -98,7 +98,7 @@ def clip_seconds(path: str | os.PathLike) -> float:
         info = soundfile.info(str(path))
         seconds = info.frames / info.samplerate
     except (soundfile.LibsndfileError, OSError, RuntimeError, UnicodeError):
-        seconds = _container_seconds(path)
+        return _container_seconds(path)
     if seconds <= 0:
         raise CorpusError("corrupt clip: it holds no sound")
     return float(seconds)
@@ -114,10 +114,14 @@ def _container_seconds(path: str | os.PathLike) -> float:
                 raise CorpusError("corrupt clip: no audio track in it")
             stream = container.streams.audio[0]
             if stream.duration and stream.time_base:
-                return float(stream.duration * stream.time_base)
-            return float(container.duration or 0) / 1e6
+                seconds = float(stream.duration * stream.time_base)
+            else:
+                seconds = float(container.duration or 0) / 1e6
     except (av.FFmpegError, OSError, UnicodeError) as error:  # UnicodeError: names and tags in other encodings
         raise CorpusError(f"corrupt clip: {getattr(error, 'strerror', None) or error}") from error
+    if seconds <= 0:
+        raise CorpusError("corrupt clip: it holds no sound")
+    return seconds
 
 
 def find_parquet(corpus: Corpus, path: Path) -> Path | None:
