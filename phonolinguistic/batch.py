@@ -4,7 +4,6 @@ Rows are appended to a journal beside the table as they come (`results.parquet.r
 most the clip in work; the table itself is written whole to a new file that then takes the old one's place.
 """
 
-import csv
 import json
 import logging
 import os
@@ -15,104 +14,56 @@ from datetime import timedelta
 from pathlib import Path
 
 from .audio.decoding import AudioError
+from .batch_source import BatchError, Listing, find_clips
+from .batch_table import COLUMNS, check_table, clean, finished, journal, journal_rows, journals, write_table
 from .labels import EMOTIONS
 
-logger = logging.getLogger(__name__)
+__all__ = ["COLUMNS", "BatchError", "Listing", "Summary", "find_clips", "run_batch"]
 
-SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".webm", ".mp4", ".aif", ".aiff"}
-COLUMNS = (
-    "path",
-    "mode",
-    "status",
-    "emotion",
-    "confidence",
-    *(f"score_{emotion}" for emotion in EMOTIONS),
-    "transcript",
-    "seconds",
-    "model",
-    "error",
-)
-NUMBERS = {"confidence", "seconds", *(f"score_{emotion}" for emotion in EMOTIONS)}
-TABLES = (".parquet", ".csv")
 DAY = timedelta(days=1)
 
-
-class BatchError(ValueError):
-    """The source or the table cannot be used; the message says what is accepted."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did, for this process's share."""
+    """What a run did, for this process's share. left_out: what lay in the folder and is no clip."""
 
     done: int
     errors: int
     kept: int
     total: int
+    left_out: int = 0
     interrupted: bool = False
 
     def __str__(self) -> str:
         text = (
             f"{self.done} clips answered, {self.errors} with an error, {self.kept} already there, {self.total} in all"
         )
+        text += f", {self.left_out} left out" if self.left_out else ""
         return text + ("; interrupted: the same command goes on from here" if self.interrupted else "")
 
 
-def find_clips(source: str | os.PathLike) -> list[tuple[str, Path]]:
-    """-> (name in the table, file) of every clip under a folder, or in the column `path` of a CSV.
-
-    Names are relative to the folder, or as the CSV has them (relative ones are looked up beside the CSV).
-
-    Raises:
-        BatchError: neither a folder nor a CSV with such a column, or no clips.
-    """
-    source = Path(source)
-    if source.is_dir():
-        files = sorted(f for f in source.rglob("*") if f.is_file() and f.suffix.lower() in SUFFIXES)
-        if not files:
-            raise BatchError(f"{source} holds no clips; accepted: {', '.join(sorted(SUFFIXES))}.")
-        return [(file.relative_to(source).as_posix(), file) for file in files]
-    if source.is_file() and source.suffix.lower() == ".csv":
-        try:
-            with open(source, newline="", encoding="utf-8-sig") as file:
-                reader = csv.DictReader(file)
-                if "path" not in (reader.fieldnames or []):
-                    raise BatchError(
-                        f"{source} has no column `path`; it has: {', '.join(reader.fieldnames or ['none'])}."
-                    )
-                names = [row["path"].strip() for row in reader if (row["path"] or "").strip()]
-        except UnicodeDecodeError:
-            raise BatchError(f"{source} is not a CSV in UTF-8.") from None
-        if not names:
-            raise BatchError(f"{source} names no clips.")
-        return [(name, source.parent / name) for name in dict.fromkeys(names)]
-    raise BatchError(f"{source}: accepted: a folder, or a .csv with a column `path`.")
-
-
-def run_batch(
-    clips: list[tuple[str, Path]], out: str | os.PathLike, load: Callable, *, retry_errors: bool = False
-) -> Summary:
+def run_batch(listing: Listing, out: str | os.PathLike, load: Callable, *, retry_errors: bool = False) -> Summary:
     """Answer every clip that has no row yet.
 
     Args:
-        clips: as from `find_clips`.
+        listing: as from `find_clips`.
         out: the table, .parquet or .csv.
         load: (device or None) -> (recognizer, mode); called only when there is work.
         retry_errors: answer clips again whose row carries an error.
 
     Raises:
-        BatchError: a table of another kind, a folder that is not there, or an existing table that is not ours.
+        BatchError: a table of another kind, a folder that is not there or cannot be written to, or an existing table
+            that is not ours.
     """
-    out = Path(out)
-    if out.suffix.lower() not in TABLES:
-        raise BatchError(f"--out {out.name}: accepted: a name that ends in {' or '.join(TABLES)}.")
-    if not out.parent.is_dir():
-        raise BatchError(f"--out {out}: there is no folder {out.parent}.")
+    out = Path(os.path.expanduser(out))
+    check_table(out)
     state, rank, world = _processes()
-    rows = _finished(out)
+    rows = finished(out)
     if retry_errors:
         rows = {name: row for name, row in rows.items() if not row["error"]}
-    left = [clip for clip in clips if clip[0] not in rows][rank::world]
+    left = [clip for clip in listing.clips if clip[0] not in rows][rank::world]
     if state is not None:
         state.wait_for_everyone()  # everyone has read what was there before anyone writes
     interrupted, new = False, {}
@@ -122,7 +73,7 @@ def run_batch(
             others = {row["mode"] for row in rows.values()} - {mode}
             if others:
                 raise BatchError(f"{out} holds answers of mode {others.pop()}, not {mode}; choose another --out.")
-            _answer(left, new, _journal(out, rank), recognizer, mode, quiet=rank != 0)
+            _answer(left, new, journal(out, rank), recognizer, mode, quiet=rank != 0)
     except KeyboardInterrupt:
         if state is not None:
             raise  # the journals stay; the other processes are being stopped, too
@@ -130,11 +81,11 @@ def run_batch(
     if state is not None:
         state.wait_for_everyone()
     if rank == 0:
-        _write_table(out, clips, rows | _journals(out) | new)
-        for journal in out.parent.glob(f"{out.name}.rank*.jsonl"):
-            journal.unlink()
+        write_table(out, [name for name, _ in listing.clips], rows | journal_rows(out) | new)
+        for file in journals(out):
+            file.unlink()
     errors = sum(1 for row in new.values() if row["error"])
-    return Summary(len(new) - errors, errors, len(rows), len(clips), interrupted)
+    return Summary(len(new) - errors, errors, len(rows), len(listing.clips), len(listing.left_out), interrupted)
 
 
 def _processes():
@@ -149,14 +100,19 @@ def _processes():
     return state, state.process_index, state.num_processes
 
 
-def _answer(left: list, new: dict[str, dict], journal: Path, recognizer, mode: str, quiet: bool) -> None:
+def _answer(left: list, new: dict[str, dict], file: Path, recognizer, mode: str, quiet: bool) -> None:
     from tqdm import tqdm
 
-    with open(journal, "a", encoding="utf-8") as file:
-        for name, clip in tqdm(left, unit="clip", disable=quiet or not sys.stderr.isatty()):
-            new[name] = row = _row(recognizer, mode, name, clip)
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            file.flush()
+    try:
+        with open(file, "a", encoding="utf-8") as handle:
+            handle.write("\n" if handle.tell() else "")  # behind the line in which a process was killed
+            for name, clip in tqdm(left, unit="clip", disable=quiet or not sys.stderr.isatty()):
+                row = clean(_row(recognizer, mode, name, clip))
+                handle.write(json.dumps(row, ensure_ascii=False) + "\n")
+                handle.flush()
+                new[name] = row
+    except OSError as error:  # of the journal: what a clip raises is in its row
+        raise BatchError(f"{file.name} cannot be written: {error.strerror or error}.") from None
 
 
 def _row(recognizer, mode: str, name: str, clip: Path) -> dict:
@@ -164,61 +120,10 @@ def _row(recognizer, mode: str, name: str, clip: Path) -> dict:
     try:
         answer = recognizer.recognize(clip, mode)
     except AudioError as error:
-        return row | {"error": str(error)}
+        return row | {"error": " ".join(str(error).split())}
     except Exception as error:  # whatever is wrong with one clip, the others are answered
         logger.exception("%s", name)
         return row | {"error": f"{type(error).__name__}: {error}"}
     scores = {f"score_{emotion}": answer.scores.get(emotion) for emotion in EMOTIONS}
-    return row | scores | {column: getattr(answer, column) for column in row if hasattr(answer, column)}
-
-
-def _journal(out: Path, rank: int) -> Path:
-    return out.with_name(f"{out.name}.rank{rank}.jsonl")
-
-
-def _journals(out: Path) -> dict[str, dict]:
-    rows = {}
-    for journal in sorted(out.parent.glob(f"{out.name}.rank*.jsonl")):
-        for line in journal.read_text(encoding="utf-8").splitlines():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue  # the line in which a process was killed
-            if row["path"] not in rows or not row["error"]:  # an answer beats an error of an earlier run
-                rows[row["path"]] = row
-    return rows
-
-
-def _finished(out: Path) -> dict[str, dict]:
-    """Rows of an earlier run, by path."""
-    rows = {row["path"]: row for row in _read_table(out)} if out.is_file() else {}
-    return rows | _journals(out)
-
-
-def _read_table(out: Path) -> list[dict]:
-    import pandas as pd
-
-    try:
-        table = pd.read_parquet(out) if out.suffix.lower() == ".parquet" else pd.read_csv(out)
-    except (OSError, ValueError) as error:
-        raise BatchError(f"{out} is there and cannot be read as a table; choose another --out.") from error
-    if not set(COLUMNS) <= set(table.columns):
-        raise BatchError(f"{out} is there and is not a table of this command; choose another --out.")
-    records = table[list(COLUMNS)].astype(object).where(table[list(COLUMNS)].notna(), None)
-    return records.to_dict("records")
-
-
-def _write_table(out: Path, clips: list[tuple[str, Path]], rows: dict[str, dict]) -> None:
-    """All rows, in the order of the clips, others from earlier runs behind; in one step."""
-    import pandas as pd
-
-    order = dict.fromkeys([name for name, _ in clips if name in rows]) | dict.fromkeys(rows)
-    table = pd.DataFrame([rows[name] for name in order], columns=list(COLUMNS))
-    for column in COLUMNS:
-        table[column] = table[column].astype("float64" if column in NUMBERS else "string")
-    partial = out.with_name(f".{out.name}.partial")
-    if out.suffix.lower() == ".parquet":
-        table.to_parquet(partial, index=False)
-    else:
-        table.to_csv(partial, index=False)
-    os.replace(partial, out)
+    row |= scores | {column: getattr(answer, column) for column in row if hasattr(answer, column)}
+    return row | {"warnings": ";".join(line.replace(";", ",") for line in answer.warnings) or None}

@@ -1,17 +1,23 @@
 """The command line: compare, recognize, timeline, batch.
 
-Answers go to stdout (`--json`: one JSON document and nothing else), progress and errors to stderr. Exit status: 0; 2
-for input that is refused, with one line that says what is wrong and what is accepted; 130 after Ctrl-C.
+Answers go to stdout (`--json`: one JSON document and nothing else), progress, warnings and errors to stderr. Exit
+status: 0; 2 for input that is refused, with one line that says what is wrong and what is accepted; 130 after Ctrl-C.
+
+A clip is read once, before the models are loaded, so that one that is refused costs no waiting, and a pipe is a clip
+like any other: `-` and /dev/stdin are standard input, `<(...)` and FIFOs files.
 """
 
 import argparse
 import json
 import os
 import sys
+import time
+from dataclasses import replace
 
 from .labels import MODES
 
 REFUSED, INTERRUPTED = 2, 130
+CLIP = "a sound file, a FIFO, or - for standard input"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -41,12 +47,12 @@ def build_parser() -> argparse.ArgumentParser:
     output.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
     compare = commands.add_parser("compare", parents=[models, output], help="all modes on one clip of 0.3 to 30 s")
-    compare.add_argument("clip")
+    compare.add_argument("clip", help=CLIP)
     recognize = commands.add_parser("recognize", parents=[models, output], help="one mode on one clip of 0.3 to 30 s")
-    recognize.add_argument("clip")
+    recognize.add_argument("clip", help=CLIP)
     recognize.add_argument("--mode", choices=MODES, help="default: multitask, or what the model offers")
     timeline = commands.add_parser("timeline", parents=[models, output], help="a recording of up to 30 min in pieces")
-    timeline.add_argument("clip")
+    timeline.add_argument("clip", help=CLIP)
     timeline.add_argument("--mode", choices=MODES, help="default: multitask, or what the model offers")
     batch = commands.add_parser(
         "batch",
@@ -112,11 +118,13 @@ def _recognizer(options, warm_up: bool = True):
     )
 
 
-def _check_clip(options, max_seconds: float | None = None) -> None:
-    """A clip that will be refused is refused before the models are loaded."""
+def _load(options, max_seconds: float | None = None):
+    """-> the clip, and the seconds that decoding took."""
     from .audio.decoding import MAX_SECONDS, load_audio
 
-    load_audio(options.clip, max_seconds=max_seconds or MAX_SECONDS)
+    began = time.perf_counter()
+    clip = load_audio(options.clip, max_seconds=max_seconds or MAX_SECONDS)
+    return clip, time.perf_counter() - began
 
 
 def _mode(options, recognizer) -> str:
@@ -126,8 +134,35 @@ def _mode(options, recognizer) -> str:
     return mode
 
 
+def _with_clip(result, clip, seconds: float):
+    """The result with the clip's warnings, and the seconds of decoding where the recogniser would have put them."""
+    from .results import Comparison, Recognition
+
+    if isinstance(result, Recognition):
+        stages = {"decode_audio": 0.0} | result.stages
+        stages["decode_audio"] += seconds
+        warnings = tuple(dict.fromkeys((*clip.warnings, *result.warnings)))
+        return replace(result, stages=stages, seconds=result.seconds + seconds, warnings=warnings)
+    info = replace(result.clip, warnings=tuple(dict.fromkeys((*clip.warnings, *result.clip.warnings))))
+    if isinstance(result, Comparison):
+        modes = {mode: _with_clip(answer, clip, seconds) for mode, answer in result.modes.items()}
+        return replace(result, clip=info, modes=modes)
+    return replace(result, clip=info, seconds=result.seconds + seconds)
+
+
 def _print(options, result, table) -> int:
-    print(json.dumps(result.to_dict(), ensure_ascii=False, indent=2) if options.json else table(result))
+    """JSON, or a table with its warnings on stderr; on a terminal of a narrow encoding, too."""
+    if not options.json:
+        for warning in result.warnings if hasattr(result, "warnings") else result.clip.warnings:
+            print(f"warning: {' '.join(warning.split())}", file=sys.stderr)
+    document = result.to_dict()
+    text = json.dumps(document, ensure_ascii=False, indent=2) if options.json else table(result)
+    try:
+        print(text)
+    except UnicodeEncodeError:
+        encoding = sys.stdout.encoding
+        narrow = text.encode(encoding, "replace").decode(encoding)
+        print(json.dumps(document, indent=2) if options.json else narrow)
     sys.stdout.flush()
     return 0
 
@@ -135,27 +170,28 @@ def _print(options, result, table) -> int:
 def _compare(options) -> int:
     from .tables import comparison_table
 
-    _check_clip(options)
-    return _print(options, _recognizer(options).compare(options.clip), comparison_table)
+    clip, seconds = _load(options)
+    return _print(options, _with_clip(_recognizer(options).compare(clip), clip, seconds), comparison_table)
 
 
 def _recognize(options) -> int:
     from .tables import recognition_table
 
-    _check_clip(options)
+    clip, seconds = _load(options)
     recognizer = _recognizer(options)
-    return _print(options, recognizer.recognize(options.clip, _mode(options, recognizer)), recognition_table)
+    answer = recognizer.recognize(clip, _mode(options, recognizer))
+    return _print(options, _with_clip(answer, clip, seconds), recognition_table)
 
 
 def _timeline(options) -> int:
     from .audio.decoding import MAX_TIMELINE_SECONDS
     from .tables import timeline_table
 
-    _check_clip(options, MAX_TIMELINE_SECONDS)
+    clip, seconds = _load(options, MAX_TIMELINE_SECONDS)
     recognizer = _recognizer(options)
     mode = _mode(options, recognizer)
     if not sys.stderr.isatty():
-        return _print(options, recognizer.timeline(options.clip, mode), timeline_table)
+        return _print(options, _with_clip(recognizer.timeline(clip, mode), clip, seconds), timeline_table)
     from tqdm import tqdm
 
     with tqdm(unit="piece", leave=False) as bar:
@@ -164,21 +200,24 @@ def _timeline(options) -> int:
             bar.total = total
             bar.update(done - bar.n)
 
-        timeline = recognizer.timeline(options.clip, mode, progress=report)
-    return _print(options, timeline, timeline_table)
+        timeline = recognizer.timeline(clip, mode, progress=report)
+    return _print(options, _with_clip(timeline, clip, seconds), timeline_table)
 
 
 def _batch(options) -> int:
     from .batch import find_clips, run_batch
 
-    clips = find_clips(options.source)
+    listing = find_clips(options.source, ignore=options.out)
 
     def load(device):
         options.device = options.device or (device and str(device))
         recognizer = _recognizer(options)
         return recognizer, _mode(options, recognizer)
 
-    summary = run_batch(clips, options.out, load, retry_errors=options.retry_errors)
+    summary = run_batch(listing, options.out, load, retry_errors=options.retry_errors)
+    if int(os.environ.get("RANK", "0")) == 0:  # of several processes one tells
+        for line in listing.lines():
+            print(line, file=sys.stderr)
     print(summary, file=sys.stderr)
     return INTERRUPTED if summary.interrupted else 0
 
