@@ -1,5 +1,6 @@
 """The table of a batch and the journals beside it: read, whatever version wrote them, and written whole in one step."""
 
+import csv
 import json
 import os
 from collections.abc import Iterable
@@ -111,7 +112,9 @@ def write_table(out: Path, names: Iterable[str], rows: dict[str, dict]) -> None:
         if out.suffix.lower() == ".parquet":
             table.to_parquet(partial, index=False)
         else:
-            table.to_csv(partial, index=False)
+            # The writer quotes a carriage return only where it quotes every text.
+            texts = "".join(value for row in rows.values() for value in row.values() if isinstance(value, str))
+            table.to_csv(partial, index=False, quoting=csv.QUOTE_NONNUMERIC if "\r" in texts else csv.QUOTE_MINIMAL)
         os.replace(partial, out)
     except OSError as error:
         why = error.strerror or type(error).__name__
