@@ -5,6 +5,8 @@ says what was found and what to do instead, and whatever else fails gets an id t
 """
 
 import asyncio
+import errno
+import os
 import re
 import shutil
 from http import HTTPStatus
@@ -26,6 +28,7 @@ from .guard import report_fault
 
 FETCH_SECONDS = 20  # for an address, redirects and all
 SHOWN_CHARACTERS = 120  # of an address, in a refusal
+LONGEST_PATH, LONGEST_NAME = 4096, 255  # bytes, of any file system that a server runs on
 _FILE = {"_type": "gradio.FileData"}
 
 
@@ -94,10 +97,19 @@ def _as_file(value, cache: str) -> dict | None:
         raise refusal(words.NOT_A_FILE.format(found="nothing" if value == "" else type(value).__name__))
     if path.startswith("data:"):
         path = _saved(path, cache)
-    if "\0" in path or (not is_http_url_like(path) and len(path) > 4096):
+    if not is_http_url_like(path) and not _can_be_a_path(path):
         raise refusal(words.NOT_SENT)
     name = value.get("orig_name")
     return {"path": path, "orig_name": name if isinstance(name, str) else None, "meta": _FILE}
+
+
+def _can_be_a_path(text: str) -> bool:
+    """Whether the system could be asked about it at all; otherwise the question itself fails."""
+    try:
+        names = os.fsencode(text).split(b"/")
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text and sum(map(len, names)) < LONGEST_PATH and max(map(len, names)) <= LONGEST_NAME
 
 
 def _saved(uri: str, cache: str) -> str:
@@ -127,6 +139,8 @@ def _why(error: Exception) -> str:
     if found := re.search(r"Status code: (\d{3})", text):
         known = {status.value: status.phrase for status in HTTPStatus}
         return words.FETCH_ANSWERED.format(code=found[1], phrase=known.get(int(found[1]), "no known meaning"))
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # Gradio asks first whether it is a file
+        return words.FETCH_TOO_LONG
     for sign, reason in words.FETCH_REASONS.items():
         if sign in text:
             return reason

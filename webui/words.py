@@ -95,6 +95,7 @@ NOT_FETCHED = "The address {address} could not be fetched: {reason}. " + WAYS_IN
 FETCH_TOO_SLOW = "it did not answer within {seconds} s"
 FETCH_ANSWERED = "it answered with {code} ({phrase})"
 FETCH_NO_ADDRESS = "it is not a complete http or https address"
+FETCH_TOO_LONG = "one of its parts is too long"
 FETCH_BROKEN = "the connection was refused, or broke"
 FETCH_REASONS = {
     "failed validation": "its host is not on the public internet, and only public hosts are asked",
@@ -105,7 +106,7 @@ NOT_A_FILE = "The clip must be a file; found: {found}. " + WAYS_IN
 NOT_SENT = "The clip is not a file that was sent to this server; paths and file: addresses are not read. " + WAYS_IN
 NOT_DATA = "The data: URI cannot be read; accepted: data:audio/wav;base64, followed by the file in base64."
 DATA_TOO_LARGE = "The data: URI holds more than {limit} MB; accepted: at most {limit} MB."
-TOO_FEW_VALUES = "This call needs {needed} values; found: {found}. “Use via API” at the foot of the page shows them."
+TOO_FEW_VALUES = "Too few values: this call takes {needed}; found: {found}. “Use via API” on the page shows them."
 
 TIMING_NOTE = (
     "Measured in this very run on {device} with {threads} thread{plural}. In Compare each network runs once, and each "
