@@ -82,7 +82,7 @@ FAULT = (
 NOT_AVAILABLE = "The loaded models cannot run this mode. Available: {modes}."
 
 # A clip that was answered all the same.
-WARNINGS_TITLE = "Your clip was answered, but please note"
+WARNINGS_TITLE = "Your clip was answered, but please note:"
 CLIP_LENGTH = "{length}, {speech} of it speech"
 CLIP_WITHOUT_SPEECH = "{length}, no speech in it"
 YOUR_CLIP = "Your clip: {length}."
