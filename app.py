@@ -10,6 +10,7 @@ import os
 import gradio as gr
 
 import phonolinguistic
+from webui.incoming import forget_uploads_of_agents
 from webui.layout import AT_ONCE, build_page
 from webui.theme import STYLE_SHEET, page_theme
 from webui.zerogpu import is_zero_gpu
@@ -33,7 +34,11 @@ def serve(recognizer, **options) -> gr.Blocks:
         "footer_links": ["api", "settings"],
         "show_error": False,
     }
-    page.launch(**(settings | options))
+    stay = not options.pop("prevent_thread_lock", False)
+    page.launch(**(settings | options), prevent_thread_lock=True)
+    forget_uploads_of_agents(page)  # the MCP server is there now
+    if stay:
+        page.block_thread()
     return page
 
 

@@ -6,9 +6,8 @@ Gradio takes only the first line of each argument's description, so each is one 
 import os
 from pathlib import Path
 
-import gradio as gr
-
 from .guard import Guard, InputRefused
+from .incoming import refusal
 from .zerogpu import on_gpu
 
 TIMELINE_GPU_SECONDS = 120  # on ZeroGPU: half an hour of speech, in pieces
@@ -28,7 +27,7 @@ class Api:
             clip: An audio file with 0.3 to 30 seconds of speech (wav, flac, mp3, ogg, opus, m4a, webm; up to 50 MB).
 
         Returns:
-            For each of the modes audio, text, fusion and multitask: emotion, probabilities, transcript and timings.
+            The clip, with what was odd about it, and by mode: emotion, probabilities, transcript and timings.
         """
         return self._answer("compare", clip)
 
@@ -41,7 +40,7 @@ class Api:
             mode: audio (how it was said), text (what was said), fusion (both, two networks) or multitask (both, one).
 
         Returns:
-            Status, emotion, confidence, seven probabilities, transcript, seconds of each stage, parameters.
+            Status, emotion, confidence, seven probabilities, transcript, warnings, seconds of each stage, parameters.
         """
         return self._answer("recognize", clip, mode)
 
@@ -54,7 +53,7 @@ class Api:
             mode: audio (how it was said), text (what was said), fusion (both, two networks) or multitask (both, one).
 
         Returns:
-            The segments, each with its start and end in seconds and its recognition.
+            The clip, with what was odd about it, and the segments: start and end in seconds, and the recognition.
         """
         return self._answer("timeline", clip, mode)
 
@@ -78,7 +77,7 @@ class Api:
             options = {} if mode is None else {"mode": guard.mode(mode)}
             answer = guard.call(method, guard.clip(clip), **options).to_dict()
         except InputRefused as refused:
-            raise gr.Error(str(refused), print_exception=False) from refused
+            raise refusal(str(refused)) from refused
         if "clip" in answer:
             # A client of Gradio would try to download whatever lies under the key "path", and the place is ours alone.
             answer["clip"] |= {"path": None, "name": os.path.basename(clip)}

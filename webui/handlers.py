@@ -55,6 +55,7 @@ class Handlers:
         if not text:
             return message(words.TYPED_EMPTY), ""
         try:
+            self.guard.mode("text")
             answer = self.guard.call("recognize_text", text)
         except InputRefused as refused:
             return message(str(refused)), ""

@@ -12,6 +12,7 @@ from .about import about_view, fallback_notices
 from .api import Api
 from .guard import Guard
 from .handlers import Handlers
+from .incoming import GuardedBlocks
 from .views import header, message, notice, welcome
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -38,7 +39,7 @@ def example_clips(folder: Path = EXAMPLES) -> list[Path]:
 def build_page(recognizer, examples: Path = EXAMPLES) -> gr.Blocks:
     """The whole page around one recogniser. Queue, theme and limits are set where it is launched (app.py)."""
     guard = Guard(recognizer)
-    with gr.Blocks(
+    with GuardedBlocks(
         title=words.TITLE,
         analytics_enabled=False,
         delete_cache=(CACHE_CHECK_SECONDS, CACHE_AGE_SECONDS),

@@ -4,6 +4,8 @@ import html
 
 from phonolinguistic.labels import EMOTIONS
 
+from .words import CLIP_LENGTH, CLIP_WITHOUT_SPEECH
+
 # Brows, eyes and mouth on a 24 x 24 face. Drawn, not emoji, so that every system shows the same thing.
 _FACES = {
     "anger": '<path d="M6.5 8.2 10 10M17.5 8.2 14 10"/><path d="M8.5 16.8q3.5-2.6 7 0"/>',
@@ -52,6 +54,17 @@ def spoken_time(seconds: float) -> str:
     """45.0 -> '45 s', 750 -> '12 min 30 s'."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def clip_length(clip) -> str:
+    """'4.2 s, 3.1 s of it speech'; from a minute on, '12 min 30 s, 10 min 5 s of it speech'. `clip`: ClipInfo."""
+
+    def words_for(seconds: float) -> str:
+        return f"{seconds:.1f} s" if seconds < 59.95 else spoken_time(seconds)
+
+    if clip.speech_seconds <= 0:
+        return CLIP_WITHOUT_SPEECH.format(length=words_for(clip.seconds))
+    return CLIP_LENGTH.format(length=words_for(clip.seconds), speech=words_for(clip.speech_seconds))
 
 
 def millions(parameters: int) -> str:

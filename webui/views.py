@@ -8,7 +8,7 @@ from phonolinguistic.labels import EMOTIONS, MODES
 
 from . import words
 from .charts import difference_in_words, latency_chart, score_bars, stage_name, swatch, timeline_chart
-from .markup import clock, escape, face, millions, milliseconds, percent, ranked, spoken_time, table
+from .markup import clip_length, clock, escape, face, millions, milliseconds, percent, ranked, spoken_time, table
 
 _STATUS_SIGNS = {"ok": "●", "uncertain": "◐", "no_speech": "○"}
 
@@ -21,6 +21,25 @@ def message(text: str, kind: str = "error") -> str:
         f'<div class="pl-message {kind}"{role}><span class="sign" aria-hidden="true">{sign}</span>'
         f"<span>{escape(text)}</span></div>"
     )
+
+
+def clip_warnings(warnings) -> str:
+    """What was odd about a clip that was answered all the same, a line each; read out by a screen reader. '' for none.
+
+    `warnings`: strings; what is said twice is shown once.
+    """
+    lines = "".join(f"<li>{escape(text)}</li>" for text in dict.fromkeys(warnings))
+    if not lines:
+        return ""
+    return (
+        '<div class="pl-message warning" role="status"><span class="sign" aria-hidden="true">!</span>'
+        f"<div><b>{words.WARNINGS_TITLE}</b><ul>{lines}</ul></div></div>"
+    )
+
+
+def _clip_length(clip) -> str:
+    text = words.YOUR_CLIP.format(length=clip_length(clip))
+    return f'<p class="pl-muted pl-clip-length">{escape(text)}</p>'
 
 
 def notice() -> str:
@@ -95,7 +114,7 @@ def compare_view(comparison) -> str:
         )
     return (
         f'<div class="pl-answer"><p class="pl-lead" role="status">{escape(difference_in_words(modes))}</p>'
-        f"{_saving(comparison)}"
+        f"{clip_warnings(comparison.clip.warnings)}{_clip_length(comparison.clip)}{_saving(comparison)}"
         f'<div class="pl-cards">{"".join(cards)}</div>'
         f'<section class="pl-panel"><h3>What each mode costs</h3>{latency_chart(modes)}{_timing_note(comparison)}'
         f"<details><summary>The same as a table</summary>{_stage_comparison(modes)}</details></section></div>"
@@ -162,6 +181,7 @@ def mode_view(answer, typed: bool = False) -> str:
     stage_table = table(["Stage", "Time", "Share"], stages, "Time of each stage", (1, 2))
     return (
         f'<div class="pl-answer" data-mode="{escape(answer.mode)}" data-emotion="{escape(answer.emotion or "")}">'
+        f"{clip_warnings(answer.warnings)}"
         f'<div class="pl-two"><section class="pl-panel">{_verdict(answer)}<p>{status_badge(answer.status)} '
         f'<span class="pl-muted">{escape(explained)}</span></p>{score_bars(answer.scores, answer.emotion)}'
         f"{score_table}</section>"
@@ -192,8 +212,9 @@ def _plain_cell(text: str) -> str:
 
 def timeline_view(timeline) -> str:
     """Plot, segments, and the CSV as a data: link, so that the server keeps no file. `timeline`: Timeline."""
+    odd = clip_warnings(timeline.clip.warnings) + _clip_length(timeline.clip)
     if not timeline.segments:
-        return message(words.TIMELINE_EMPTY, "notice")
+        return f'<div class="pl-answer">{message(words.TIMELINE_EMPTY, "notice")}{odd}</div>'
     rows = []
     for segment in timeline.segments:
         answer = segment.recognition
@@ -212,6 +233,7 @@ def timeline_view(timeline) -> str:
         f'<div class="pl-answer"><p class="pl-lead">{count} piece{"" if count == 1 else "s"} of speech in '
         f"{spoken_time(timeline.clip.seconds)}, "
         f"answered in {milliseconds(timeline.seconds)} by {words.MODE_NAMES.get(timeline.mode, timeline.mode)}.</p>"
+        f"{odd}"
         f'<section class="pl-panel">{timeline_chart(timeline)}'
         '<p class="pl-muted">The height in each lane is the probability; '
         f"the dot marks the winner, a hollow dot an uncertain one.</p></section>"

@@ -75,8 +75,38 @@ TIMELINE_EMPTY = "No speech was found in this recording, so there is nothing to 
 
 NO_CLIP = "There is no clip yet. Record one, upload one, or pick an example."
 GONE_CLIP = "The clip is no longer on the server (clips are deleted within 20 minutes). Please give it again."
-UNEXPECTED = "Something failed on the server. The clip was not the cause as far as we know; please try once more."
+FAULT = (
+    "This is a fault of the app, not of your {innocent}. Please try once more. If it happens again, tell whoever runs "
+    "this page: fault {fault}. The server's log has it under that name."
+)
 NOT_AVAILABLE = "The loaded models cannot run this mode. Available: {modes}."
+
+# A clip that was answered all the same.
+WARNINGS_TITLE = "Your clip was answered, but please note:"
+CLIP_LENGTH = "{length}, {speech} of it speech"
+CLIP_WITHOUT_SPEECH = "{length}, no speech in it"
+YOUR_CLIP = "Your clip: {length}."
+
+# For programs: what they sent in place of a clip.
+WAYS_IN = (
+    'Upload the file with handle_file("clip.wav"), or give it as a data: URI (docs/api.md has an example of each).'
+)
+NOT_FETCHED = "The address {address} could not be fetched: {reason}. " + WAYS_IN
+FETCH_TOO_SLOW = "it did not answer within {seconds} s"
+FETCH_ANSWERED = "it answered with {code} ({phrase})"
+FETCH_NO_ADDRESS = "it is not a complete http or https address"
+FETCH_TOO_LONG = "one of its parts is too long"
+FETCH_BROKEN = "the connection was refused, or broke"
+FETCH_REASONS = {
+    "failed validation": "its host is not on the public internet, and only public hosts are asked",
+    "Unable to resolve": "its host is not known",
+    "redirects": "it leads from one address to the next without end",
+}
+NOT_A_FILE = "The clip must be a file; found: {found}. " + WAYS_IN
+NOT_SENT = "The clip is not a file that was sent to this server; paths and file: addresses are not read. " + WAYS_IN
+NOT_DATA = "The data: URI cannot be read; accepted: data:audio/wav;base64, followed by the file in base64."
+DATA_TOO_LARGE = "The data: URI holds more than {limit} MB; accepted: at most {limit} MB."
+TOO_FEW_VALUES = "Too few values: this call takes {needed}; found: {found}. “Use via API” on the page shows them."
 
 TIMING_NOTE = (
     "Measured in this very run on {device} with {threads} thread{plural}. In Compare each network runs once, and each "

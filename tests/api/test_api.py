@@ -42,7 +42,8 @@ def test_compare(client, speech_clip):
     for mode, recognition in answer["modes"].items():
         check_recognition(recognition, mode)
     assert answer["clip"]["path"] is None and answer["clip"]["name"] == speech_clip.name
-    assert answer["clip"]["seconds"] > 0.3
+    assert answer["clip"]["seconds"] > 0.3 and answer["clip"]["warnings"] == []
+    assert 0 <= answer["clip"]["speech_seconds"] <= answer["clip"]["seconds"]
     json.dumps(answer)
 
 
@@ -129,3 +130,4 @@ def test_the_snippets_of_the_documentation_run(live_page, capsys, monkeypatch):
     exec(compile(code, "docs/api.md", "exec"), {})
     printed = capsys.readouterr().out
     assert "multitask" in printed and "accept" in printed
+    assert "could not be fetched: its host is not known" in printed

@@ -1,15 +1,12 @@
 """The page in headless Chromium, as a person uses it: upload, record, press, read; desktop, phone, dark, keyboard."""
 
 import base64
-import os
 import re
-import shutil
-import wave
 
 import av
-import numpy as np
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from driving import PHONE, switch_to, upload
+from playwright.sync_api import expect
 
 from phonolinguistic.audio.decoding import load_audio
 from phonolinguistic.labels import EMOTIONS, MODES
@@ -17,98 +14,8 @@ from webui import words
 
 pytestmark = pytest.mark.browser
 
-# For a machine that is busy with other things; a healthy one needs a second or two.
-PATIENCE = 40_000  # milliseconds
-expect.set_options(timeout=PATIENCE)
-
-SWITCHES = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-]
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 TABS = [*(words.MODE_NAMES[mode] for mode in MODES), "Timeline", "About", "Compare"]
 LATENCY = re.compile(r"^\d+(\.\d+)? m?s$")
-
-
-@pytest.fixture(scope="module")
-def microphone(speech_clip, tmp_path_factory):
-    """The speech clip as the 48 kHz WAV that Chromium plays into its fake microphone."""
-    samples = np.repeat(load_audio(speech_clip).samples, 3)
-    path = tmp_path_factory.mktemp("microphone") / "speech.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(48_000)
-        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
-    return path
-
-
-@pytest.fixture(scope="module")
-def browser(microphone):
-    executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=executable, args=[*SWITCHES, f"--use-file-for-fake-audio-capture={microphone}"]
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_page(browser, live_page):
-    """Opens the page; at the end, no console error may have been seen and no other host asked."""
-    contexts, errors, foreign = [], [], []
-
-    def open_one(viewport=DESKTOP, expected_error=None, **options):
-        context = browser.new_context(viewport=viewport, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on(
-            "console",
-            lambda message: (
-                errors.append(message.text)
-                if message.type == "error" and not (expected_error and expected_error in message.text)
-                else None
-            ),
-        )
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                None if request.url.startswith((live_page, "data:", "blob:")) else foreign.append(request.url)
-            ),
-        )
-        page.goto(live_page)
-        expect(page.locator("#pl-compare")).to_be_visible()
-        return page
-
-    yield open_one
-    for context in contexts:
-        context.close()
-    assert errors == []
-    assert foreign == []
-
-
-def upload(page, path):
-    page.locator("#pl-clip input[type=file]").set_input_files(str(path))
-    expect(page.locator("#pl-clip").get_by_role("button", name="Play", exact=True)).to_be_visible()
-
-
-def switch_to(page, name):
-    """Open a tab, through the menu of further tabs when the screen is too narrow to show it."""
-    tab = page.locator("#pl-tabs").get_by_role("tab", name=name, exact=True)
-    if not tab.is_visible():
-        page.locator("#pl-tabs").get_by_role("button", name="More tabs").click()
-        page.locator("#pl-tabs .overflow-dropdown").get_by_text(name, exact=True).click()
-        return
-    tab.click()
 
 
 def read_cards(page):

@@ -1,5 +1,7 @@
 """A recogniser of fixed answers, for looking at the page without weights. Tests only; nothing shipped uses it."""
 
+from dataclasses import replace
+
 from phonolinguistic.labels import EMOTIONS, MODES
 from phonolinguistic.results import (
     ClipInfo,
@@ -57,8 +59,8 @@ class FakeRecognizer:
     device = "cpu"
     threads = 2
 
-    def __init__(self, error: Exception | None = None, notice: str | None = None):
-        self.error = error
+    def __init__(self, error: Exception | None = None, notice: str | None = None, warnings: tuple[str, ...] = ()):
+        self.error, self.warnings = error, warnings
         info = {"path": "/nowhere/models/x", "revision": None, "embedded": True, "parameters": 41_300_000}
         metrics = {
             "version": "1",
@@ -75,7 +77,7 @@ class FakeRecognizer:
 
     def recognize(self, clip, mode="multitask", sampling_rate=None):
         self._check()
-        return recognition(mode)
+        return replace(recognition(mode), warnings=self.warnings)
 
     def recognize_text(self, text):
         self._check()
@@ -87,7 +89,9 @@ class FakeRecognizer:
 
     def compare(self, clip, sampling_rate=None):
         self._check()
-        return Comparison(ClipInfo(str(clip), 3.2), "cpu", 2, {mode: recognition(mode) for mode in MODES})
+        info = ClipInfo(str(clip), 4.2, self.warnings, 3.1)
+        modes = {mode: replace(recognition(mode), warnings=self.warnings) for mode in MODES}
+        return Comparison(info, "cpu", 2, modes)
 
     def timeline(self, clip, mode="multitask", progress=None):
         self._check()
@@ -96,4 +100,4 @@ class FakeRecognizer:
             TimelineSegment(5.5 * i, 5.5 * i + 4.2, recognition(mode, winner, "uncertain" if i == 3 else "ok"))
             for i, winner in enumerate(winners)
         ]
-        return Timeline(ClipInfo(str(clip), 45.0), mode, "cpu", 2, segments, 1.9)
+        return Timeline(ClipInfo(str(clip), 45.0, self.warnings, 33.6), mode, "cpu", 2, segments, 1.9)

@@ -8,7 +8,7 @@ import pytest
 from fakes import TRANSCRIPT, FakeRecognizer, recognition
 
 from phonolinguistic.labels import EMOTIONS, MODES
-from phonolinguistic.results import TextExplanation, WordInfluence
+from phonolinguistic.results import ClipInfo, TextExplanation, WordInfluence
 from webui import charts, markup, views
 
 EVIL = "<img src=x onerror=alert(1)>\"'@children {{value}}"
@@ -51,6 +51,26 @@ def test_hostile_transcript_in_compare_and_timeline():
     assert "<img" not in views.compare_view(answers)
     timeline = saying(EVIL)
     assert "<img" not in views.timeline_view(timeline)
+
+
+def test_warnings_stand_on_every_view_once_and_escaped():
+    warned = FakeRecognizer(warnings=(EVIL, "The recording ends early.", "The recording ends early."))
+    for html in (
+        views.compare_view(warned.compare("clip.wav")),
+        views.timeline_view(warned.timeline("clip.wav")),
+        views.timeline_view(replace(warned.timeline("clip.wav"), segments=[])),
+        views.mode_view(warned.recognize("clip.wav", "audio")),
+    ):
+        assert html.count("The recording ends early.") == 1 and "<img" not in html and "&lt;img" in html
+        assert '<div class="pl-message warning" role="status">' in html
+    assert "pl-message warning" not in views.compare_view(comparison())
+
+
+def test_the_length_of_the_clip_stands_with_what_of_it_is_speech():
+    assert "4.2 s, 3.1 s of it speech" in views.compare_view(comparison())
+    assert "45.0 s, 33.6 s of it speech" in views.timeline_view(FakeRecognizer().timeline("clip.wav"))
+    assert markup.clip_length(ClipInfo(None, 750.0, (), 64.6)) == "12 min 30 s, 1 min 5 s of it speech"
+    assert markup.clip_length(ClipInfo(None, 2.0)) == "2.0 s, no speech in it"
 
 
 def test_bars_show_all_seven_names_and_numbers_and_mark_the_winner():
