@@ -10,8 +10,20 @@ from typing import Any
 
 from phonolinguistic.labels import EMOTIONS
 
+from .info import CorpusInfo
 from .schema import Corpus, clip, plain_files
 
+INFO = CorpusInfo(
+    name="meld",
+    title="MELD",
+    what="utterances of a television series, seven labels; text only",
+    licence="GPL-3.0 (repository)",
+    citation="Poria et al. 2019, ACL",
+    language="en",
+    home="https://affective-meld.github.io/",
+    files="MELD.Raw.tar.gz; text: github.com/declare-lab/MELD, data/MELD",
+    hub="declare-lab/MELD",
+)
 LABELS: dict[str, str | None] = {emotion: emotion for emotion in EMOTIONS}
 FILES = {"train": "train_sent_emo.csv", "validation": "dev_sent_emo.csv", "test": "test_sent_emo.csv"}
 # MELD.Raw unpacks to train_splits, dev_splits_complete and output_repeated_splits_test.
@@ -65,19 +77,20 @@ def rows(root: Path, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def parquet_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of meld_text.parquet."""
+    """A row of meld_text.parquet, or of meld.parquet, which has the clips, too."""
     return {
         "id": f"meld/{row['split']}/dia{row['dialogue_id']}_utt{row['utterance_id']}",
         "text": row["text"],
         "source_label": row["emotion"],
         "speaker": f"meld-{row['speaker']}",
         "split": row["split"],
+        "audio": row.get("audio"),
+        "duration": row.get("duration"),
     }
 
 
-CORPUS = Corpus(
-    name="meld",
-    source="https://affective-meld.github.io/ (MELD.Raw.tar.gz; text: github.com/declare-lab/MELD, data/MELD)",
+CORPUS = Corpus.of(
+    INFO,
     layout="train_sent_emo.csv, dev_sent_emo.csv, test_sent_emo.csv, and any folders of dia0_utt0.mp4 clips",
     labels=LABELS,
     rows=rows,
