@@ -1,7 +1,7 @@
 """MESD: single words in Mexican Spanish by women, men and children, six emotions, 862 clips.
 
-Layout: files Anger_F_A_abajo.wav: emotion, voice (F women, M men, C children), list of words, word. The names do not say
-which of the 11 speakers it is: the three voices stand for speakers, so that no split can part one person's clips.
+Layout: files Anger_F_A_abajo.wav: emotion, voice (F women, M men, C children), list of words, word. The names do not
+say which of the 11 speakers it is: the three voices stand for speakers, so that no split parts one person's clips.
 Duville, Alonso-Valerdi, Ibarra-Zarate 2021, "Mexican Emotional Speech Database Based on Semantic, Frequency,
 Familiarity, Concreteness, and Cultural Shaping of Affective Prosody", Data 6(12): 130.
 """
