@@ -16,6 +16,7 @@ from pathlib import Path
 
 import datasets
 
+from .archives import stem as archive_stem
 from .info import CorpusInfo, taught_texts, teaches_words
 from .schema import Corpus, CorpusError, RowProblem, build_dataset, find_parquet, parquet_rows
 
@@ -77,6 +78,11 @@ def load_corpus(
     path = Path(path).expanduser()
     if not path.exists():
         raise corpus.missing(path)
+    if path.is_file() and archive_stem(path):
+        raise CorpusError(
+            f"{corpus.name}: {path.name} is an archive; unpack it, or make its parquet file with "
+            "python -m training.corpora.prepare"
+        )
     parquet = find_parquet(corpus, path)
     rows = parquet_rows(parquet, corpus, options) if parquet else corpus.rows(path, options)
     rows = iter(rows)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import datasets
+
 from .info import CorpusInfo
 from .schema import Corpus
 
@@ -89,6 +91,17 @@ def parquet_row(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def to_parquet(row: dict[str, Any]) -> dict[str, Any]:
+    """The inverse of `parquet_row`."""
+    return {
+        "id": row["id"].removeprefix("goemotions/"),
+        "text": row["text"],
+        "labels": row["emotions"],
+        "split": row["split"],
+    }
+
+
+TEXT = datasets.Value("string")
 CORPUS = Corpus.of(
     INFO,
     layout="train.tsv, dev.tsv and test.tsv",
@@ -97,4 +110,8 @@ CORPUS = Corpus.of(
     parquet_row=parquet_row,
     parquet_name="goemotions_ekman.parquet",
     needs_audio=False,
+    to_parquet=(
+        datasets.Features({"id": TEXT, "text": TEXT, "labels": datasets.List(TEXT), "split": TEXT}),
+        to_parquet,
+    ),
 )

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import datasets
+
 from phonolinguistic.labels import EMOTIONS
 
 from .info import CorpusInfo
-from .schema import Corpus, clip, plain_files
+from .schema import SAMPLE_RATE, Corpus, clip, plain_files
 
 INFO = CorpusInfo(
     name="meld",
@@ -89,6 +91,29 @@ def parquet_row(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def to_parquet(row: dict[str, Any]) -> dict[str, Any]:
+    """The inverse of `parquet_row`."""
+    dialogue, utterance = CLIP.match(row["id"].rsplit("/", 1)[-1]).groups()
+    return {
+        "dialogue_id": int(dialogue),
+        "utterance_id": int(utterance),
+        "text": row["text"],
+        "emotion": row["source_label"],
+        "speaker": row["speaker"].removeprefix("meld-"),
+        "split": row["split"],
+        "audio": row["audio"],
+        "duration": row["duration"],
+    }
+
+
+PARQUET = datasets.Features(
+    {
+        **dict.fromkeys(("dialogue_id", "utterance_id"), datasets.Value("int64")),
+        **dict.fromkeys(("text", "emotion", "speaker", "split"), datasets.Value("string")),
+        "audio": datasets.Audio(sampling_rate=SAMPLE_RATE),
+        "duration": datasets.Value("float32"),
+    }
+)
 CORPUS = Corpus.of(
     INFO,
     layout="train_sent_emo.csv, dev_sent_emo.csv, test_sent_emo.csv, and any folders of dia0_utt0.mp4 clips",
@@ -98,4 +123,5 @@ CORPUS = Corpus.of(
     parquet_name="meld_text.parquet",
     needs_audio=False,
     options=("audio",),
+    to_parquet=(PARQUET, to_parquet),
 )

@@ -65,6 +65,7 @@ class Corpus:
     options: names of the options that `rows` and `relabel` know.
     relabel: options -> label table, where options change it.
     info: what is said of it (licence, citation, language, ...).
+    to_parquet: (what `prepare` stores, turning a row of the schema into a row of it); None: clips and the schema.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Corpus:
     options: tuple[str, ...] = ()
     relabel: Callable[[dict[str, Any]], dict[str, str | None]] | None = None
     info: CorpusInfo = OWN
+    to_parquet: tuple[datasets.Features, Callable[[dict[str, Any]], dict[str, Any]]] | None = None
 
     @classmethod
     def of(cls, info: CorpusInfo, **how: Any) -> Corpus:
