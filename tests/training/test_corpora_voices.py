@@ -1,6 +1,7 @@
 """The emotion corpora that teach the voice: labels, speakers, genders, languages of their official layouts."""
 
 from collections import Counter
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -8,6 +9,7 @@ import pytest
 from corpus_layouts import LAYOUTS, audio_parquet, write_clip
 
 from training.corpora import CORPORA, CorpusError, corpus_info, load_corpus
+from training.corpora.info import notice
 from training.corpora.splits import assert_speakers_disjoint, release_split
 
 # corpus -> (rows, speakers, women, labels outside the seven, language)
@@ -149,3 +151,13 @@ def test_women_and_men_are_tested_alike(name, tmp_path):
         assert len(counts) == 3 * len({kind[1:] for kind in sides.values()})
     again = release_split(dataset.shuffle(seed=1), seed=0)
     assert {row["speaker"]: row["split"] for row in again} == {name: kind[0] for name, kind in sides.items()}
+
+
+def test_notice_names_every_corpus_as_its_record_does():
+    """NOTICE holds what `info.notice` writes: those of the release first, then the others."""
+    text = (Path(__file__).parents[2] / "NOTICE").read_text(encoding="utf-8")
+    used, others = text.split("Further corpora that training/ can read")
+    listed = [name for name in CORPORA if notice([corpus_info(name)]) in used]
+    assert {"ravdess", "tess", "goemotions", "meld", "speechocean762"} <= set(listed)
+    for name in CORPORA:
+        assert name == "own" or name in listed or notice([corpus_info(name)]) in others, name
