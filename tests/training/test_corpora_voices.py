@@ -110,6 +110,16 @@ def test_clip_of_esd_outside_the_emotions(tmp_path):
         load_corpus("esd", root)
 
 
+def test_clip_of_resd_that_is_no_sound(tmp_path):
+    for number, content in enumerate((b"RIFF not really", None)):
+        row = {"name": "1_anger", "path": "", "emotion": "anger", "speech": {"bytes": content, "path": "x"}}
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        pq.write_table(pa.Table.from_pylist([row]), folder / "train-0.parquet")
+        with pytest.raises(CorpusError, match="resd: train-0.parquet row 0: corrupt clip: 1_anger is no sound"):
+            load_corpus("resd", folder)
+
+
 def test_samples_without_a_rate_are_refused(tmp_path):
     row = {"name": "1_anger", "path": "", "emotion": "anger", "speech": [0.0, 0.1], "text": "да"}
     (tmp_path / "data").mkdir()

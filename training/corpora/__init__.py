@@ -17,12 +17,12 @@ from pathlib import Path
 import datasets
 
 from .archives import stem as archive_stem
-from .info import CorpusInfo, taught_texts, teaches_words
+from .info import CorpusInfo, taught_texts, taught_transcripts, teaches_words
 from .schema import Corpus, CorpusError, RowProblem, build_dataset, find_parquet, parquet_rows
 
 __all__ = [
     "CORPORA", "CorpusError", "CorpusInfo", "RowProblem", "corpus_info", "describe", "load_corpus", "taught_texts",
-    "teaches_words",
+    "taught_transcripts", "teaches_words",
 ]  # fmt: skip
 
 # One module each.

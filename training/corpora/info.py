@@ -68,6 +68,12 @@ def taught_texts(texts: Iterable[str | None], languages: Iterable[str | None]) -
     return [text if text and teaches_words(language) else "" for text, language in rows]
 
 
+def taught_transcripts(heard: dict[str, str], ids: Iterable[str], languages: Iterable[str | None]) -> dict[str, str]:
+    """Clip -> what a recogniser heard, without the clips whose language teaches no words."""
+    taught = {name for name, language in zip(ids, languages, strict=True) if teaches_words(language)}
+    return {name: text for name, text in heard.items() if name in taught}
+
+
 def notice(infos: Iterable[CorpusInfo]) -> str:
     """The lines of NOTICE for these corpora: title, citation, licence, home page."""
     parts = []

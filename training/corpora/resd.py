@@ -9,9 +9,12 @@ Lubenets, Davidchuk 2022.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import soundfile
 
 from .info import CorpusInfo
 from .schema import Corpus, CorpusError, parquet_rows
@@ -44,9 +47,15 @@ def parquet_row(row: dict[str, Any]) -> dict[str, Any]:
         return row
     if not isinstance(row["speech"], dict):
         raise CorpusError("resd: column speech holds samples without their rate; accepted: the files of Aniemore/resd")
+    content = row["speech"]["bytes"]
+    try:
+        seconds = soundfile.info(io.BytesIO(content)).duration
+    except (soundfile.LibsndfileError, TypeError):  # TypeError: None, where only a path was stored
+        return {"problem": f"corrupt clip: {row['name']} is no sound"}
     return {
         "id": f"resd/{row['name']}",
-        "audio": {"bytes": row["speech"]["bytes"], "path": f"{row['name']}.wav"},
+        "audio": {"bytes": content, "path": f"{row['name']}.wav"},
+        "duration": seconds,
         "text": row.get("text"),
         "source_label": row["emotion"],
         "speaker": f"resd-{row['name'].split('_')[0]}",

@@ -7,7 +7,6 @@ what is wrong with which row, and builds the `datasets.Dataset`.
 from __future__ import annotations
 
 import csv
-import io
 import logging
 import os
 import re
@@ -105,29 +104,26 @@ def features() -> datasets.Features:
     return datasets.Features({name: columns[name] for name in COLUMNS})
 
 
-def clip_seconds(source: str | os.PathLike | bytes) -> float:
-    """Length of a sound or video file (path or content) in seconds, from its header. CorpusError without a sound."""
+def clip_seconds(path: str | os.PathLike) -> float:
+    """Length of a sound or video file in seconds, from its header. CorpusError if there is no sound to be read."""
     import soundfile
 
-    def opened() -> str | io.BytesIO:
-        return io.BytesIO(source) if isinstance(source, bytes) else str(source)
-
     try:
-        info = soundfile.info(opened())
+        info = soundfile.info(str(path))
         seconds = info.frames / info.samplerate
     except (soundfile.LibsndfileError, OSError, RuntimeError):
-        seconds = _container_seconds(opened())
+        seconds = _container_seconds(path)
     if seconds <= 0:
         raise CorpusError("corrupt clip: it holds no sound")
     return float(seconds)
 
 
-def _container_seconds(source: str | io.BytesIO) -> float:
+def _container_seconds(path: str | os.PathLike) -> float:
     """As `clip_seconds`, for what libsndfile cannot open (mp4, m4a)."""
     import av
 
     try:
-        with av.open(source) as container:
+        with av.open(str(path)) as container:
             if not container.streams.audio:
                 raise CorpusError("corrupt clip: no audio track in it")
             stream = container.streams.audio[0]
@@ -195,13 +191,13 @@ def _check(row: dict[str, Any], corpus: Corpus, labels: dict[str, str | None]) -
     audio, duration = row.get("audio"), row.get("duration")
     if audio is None and corpus.needs_audio:
         return None, ("no clip", "no clip for this row")
-    if audio is not None and audio.get("bytes") == b"":
-        return None, ("corrupt clip", "corrupt clip: it is empty")
-    if audio is not None and duration is None:
+    if audio is not None and audio.get("bytes") is None:
         try:
-            duration = clip_seconds(audio["path"] if audio.get("bytes") is None else audio["bytes"])
+            duration = clip_seconds(audio["path"]) if duration is None else duration
         except CorpusError as error:
             return None, ("corrupt clip", str(error))
+    elif audio is not None and not audio["bytes"]:
+        return None, ("corrupt clip", "corrupt clip: it is empty")
     checked = {name: row.get(name) for name in COLUMNS}
     checked.update(
         text=text or None,

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from phonolinguistic.labels import EMOTIONS
 
 from ..config import Corpus, Data, Settings
-from ..corpora import CorpusError, load_corpus, taught_texts
+from ..corpora import CorpusError, load_corpus, taught_texts, taught_transcripts
 from ..corpora.cache import DecodedAudio, decoded
 from ..corpora.splits import RAVDESS_FOLDS, ravdess_speakers, release_split, with_split
 from ..transcribe import read_transcripts
@@ -103,7 +103,7 @@ def _corpus_rows(corpus: Corpus, settings: Settings, progress: bool) -> tuple[Ro
     # Speech that is not English teaches the voice only: neither its text nor what was heard in it is read.
     texts = taught_texts(dataset["text"], dataset["language"])
     heard = read_transcripts(corpus.transcripts) if corpus.transcripts else {}
-    taught = [heard.get(name, text) for name, text in zip(dataset["id"], texts, strict=True)]
+    heard = taught_transcripts(heard, dataset["id"], dataset["language"])
     targets = np.zeros((len(dataset), len(EMOTIONS)), np.float32)
     for row, emotions in enumerate(dataset["emotions"]):
         for emotion in emotions:
@@ -111,7 +111,7 @@ def _corpus_rows(corpus: Corpus, settings: Settings, progress: bool) -> tuple[Ro
     clips = [None] * len(dataset) if settings.task == "text" else _clips(dataset, data, progress)
     rows = Rows(
         ids=list(dataset["id"]),
-        texts=taught_texts(taught, dataset["language"]),
+        texts=[heard.get(name, text) for name, text in zip(dataset["id"], texts, strict=True)],
         references=texts,
         targets=targets,
         clips=clips,
