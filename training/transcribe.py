@@ -25,7 +25,7 @@ import torch
 from accelerate import PartialState
 from tqdm.auto import tqdm
 
-from .corpora import CORPORA, CorpusError, load_corpus
+from .corpora import CORPORA, CorpusError, load_corpus, teaches_words
 from .corpora.cache import DecodedAudio, decoded
 from .corpora.splits import release_split, select_split
 from .release.recognisers import WINDOW_SECONDS, load_recogniser
@@ -198,8 +198,14 @@ def run(args: argparse.Namespace, state: PartialState) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     dataset = load_corpus(args.corpus, args.path, on_error=args.on_error, min_examples=1)
+    english = [row for row, language in enumerate(dataset["language"]) if teaches_words(language)]
+    if not english:
+        raise CorpusError(f"{args.corpus} is not in English: it teaches the voice only, and no recogniser reads it")
     if args.split:
-        dataset = select_split(release_split(dataset), args.split)
+        dataset = release_split(dataset)
+    dataset = dataset.select(english)
+    if args.split:
+        dataset = select_split(dataset, args.split)
     if args.limit:
         dataset = dataset.select(range(min(args.limit, len(dataset))))
     order = list(dataset["id"])

@@ -11,13 +11,17 @@ from typing import Any, BinaryIO
 def write_whole(file: Path, write: Callable[[BinaryIO], object]) -> None:
     """Make `file` of what `write` puts into the open binary file; its folder is made, too.
 
-    On a full disk or a kill the file that was there before stays. Raises what `write` raises.
+    On a full disk or a kill the file that was there before stays. Raises what `write` raises, and leaves nothing then.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{os.getpid()}.{threading.get_ident()}.{file.name}")
-    with open(temporary, "wb") as handle:
-        write(handle)
-    os.replace(temporary, file)
+    try:
+        with open(temporary, "wb") as handle:
+            write(handle)
+        os.replace(temporary, file)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_json(file: Path, value: Any) -> None:

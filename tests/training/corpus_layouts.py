@@ -159,6 +159,125 @@ def librispeech(root: Path) -> Path:
     return root
 
 
+def nemo(root: Path) -> Path:
+    lines = ["file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage"]
+    for speaker, gender in (("EB0", "female"), ("IC0", "female"), ("KD0", "female"), ("KS0", "male"), ("MP0", "male"),
+                            ("SM0", "male")):  # fmt: skip
+        for emotion in ("anger", "fear", "happiness", "neutral", "sadness", "surprised"):
+            name = f"{speaker}_{emotion}_1.wav"
+            write_clip(root / "samples" / name)
+            lines.append(f'{name}\t{emotion}\t"Lubię" czytać przed snem.\tlubię\t{speaker}\t{gender}\t23')
+    (root / "data.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root
+
+
+def emodb(root: Path) -> Path:
+    for speaker in ("03", "10", "11", "08", "09", "13"):
+        for code in "WLEAFTN":
+            write_clip(root / "wav" / f"{speaker}a01{code}a.wav")
+    return root
+
+
+def emovo(root: Path) -> Path:
+    for speaker in ("f1", "f2", "f3", "m1", "m2", "m3"):
+        for code in ("dis", "gio", "neu", "pau", "rab", "sor", "tri"):
+            write_clip(root / "EMOVO" / speaker / f"{code}-{speaker}-b1.wav")
+    return root
+
+
+def urdu(root: Path) -> Path:
+    for speaker in ("SM1", "SM2", "SM3", "SF1", "SF2", "SF3"):
+        for emotion in ("Angry", "Happy", "Neutral", "Sad"):
+            write_clip(root / emotion / f"{speaker}_F1_{emotion[0]}01.wav")
+    return root
+
+
+def ased(root: Path) -> Path:
+    for speaker in range(1, 7):
+        for number, emotion in enumerate(("Neutral", "Fearful", "Happy", "Sad", "Angry"), start=1):
+            gender = "01" if speaker < 4 else "02"
+            name = f"{emotion[0].lower()}{number}-01-01-{gender}-{speaker:02d}.wav"
+            write_clip(root / f"{number:02d}{emotion}" / (name.capitalize() if speaker == 6 else name))
+    return root
+
+
+def jl(root: Path) -> Path:
+    folder = root / "Raw JL corpus (unchecked and unannotated)" / "JL(wav+txt)"
+    for speaker in ("male1", "male2", "female1", "female2"):
+        for emotion in ("angry", "excited", "happy", "neutral", "sad", "anxious"):
+            path = write_clip(folder / f"{speaker}_{emotion}_10a_1.wav")
+            path.with_suffix(".txt").write_text("Carl leaps into a jeep.\n")
+    return root
+
+
+def emozionalmente(root: Path) -> Path:
+    base = root / "emozionalmente_dataset"
+    users, samples = ["username,age,gender,mother_tongue"], ["timestamp,file_name,actor,emotion_expressed,sentence"]
+    for actor in range(6):
+        users.append(f"{actor},30,{'female' if actor < 3 else 'male'},italian")
+        for emotion in ("anger", "disgust", "fear", "joy", "neutrality", "sadness", "surprise"):
+            write_clip(base / "audio" / f"{actor}_{emotion}.wav")
+            samples.append(f'2020,{actor}_{emotion}.wav,{actor},{emotion},"Vorrei il numero, grazie."')
+    (base / "metadata").mkdir()
+    (base / "metadata" / "users.csv").write_text("\n".join(users) + "\n", encoding="utf-8")
+    (base / "metadata" / "samples.csv").write_text("\n".join(samples) + "\n", encoding="utf-8")
+    return root
+
+
+def cafe(root: Path) -> Path:
+    words = {"C": "Colère", "D": "Dégoût", "J": "Joie", "N": "Neutre", "P": "Peur", "S": "Surprise", "T": "Tristesse"}
+    for actor in range(1, 7):
+        for code, word in words.items():
+            write_clip(root / word / "Faible" / f"{actor:02d}-{code}-1-1.wav")
+    write_clip(root / "Colère" / "Fort" / "01-C-2-1.aiff")
+    return root
+
+
+def subesco(root: Path) -> Path:
+    for gender in "FM":
+        for number in range(1, 4):
+            for emotion in ("ANGRY", "DISGUST", "FEAR", "HAPPY", "NEUTRAL", "SAD", "SURPRISE"):
+                write_clip(root / f"{gender}_{number:02d}_MONIKA_S_1_{emotion}_5.wav")
+    return root
+
+
+def mesd(root: Path) -> Path:
+    for voice in "FMC":
+        for emotion in ("Anger", "Disgust", "Fear", "Happiness", "Neutral", "Sadness"):
+            write_clip(root / "Mexican Emotional Speech Database (MESD)" / f"{emotion}_{voice}_A_abajo.wav")
+    return root
+
+
+def resd(root: Path) -> Path:
+    clip = write_clip(root / "clip.wav").read_bytes()
+    states = ("anger", "disgust", "enthusiasm", "fear", "happiness", "neutral", "sadness")
+    for split, dialogues in (("train", (32, 33)), ("test", (33, 34))):
+        rows = []
+        for dialogue in dialogues:
+            for state in states:
+                name = f"{dialogue}_{state}_neutral_{split}_1"
+                rows.append({"name": name, "path": f"{name}.wav", "emotion": state,
+                             "speech": {"bytes": clip, "path": None}})  # fmt: skip
+        (root / "data").mkdir(exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(rows), root / "data" / f"{split}-00000-of-00001.parquet")
+    (root / "clip.wav").unlink()
+    return root
+
+
+def esd(root: Path) -> Path:
+    encodings = {"0001": "gb18030", "0003": "utf-16", "0011": "utf-8", "0012": "utf-16", "0016": "cp1252"}
+    for speaker in ("0001", "0002", "0003", "0004", "0005", "0006", "0011", "0012", "0013", "0015", "0016", "0017"):
+        text = "打远一看，它们的确很美丽。" if speaker < "0011" else "The nine the eggs, I keep."
+        lines = []
+        for number, emotion in enumerate(("Angry", "Happy", "Neutral", "Sad", "Surprise")):
+            name = f"{speaker}_{number * 350 + 1:06d}"
+            folder = root / speaker / emotion
+            write_clip((folder / "train" if speaker != "0011" else folder) / f"{name}.wav")
+            lines.append(f"{name}\t{text}\t{emotion}")
+        (root / speaker / f"{speaker}.txt").write_text("\n".join(lines), encoding=encodings.get(speaker, "utf-8"))
+    return root
+
+
 def own_csv(root: Path) -> Path:
     lines = ["path,text,emotion,speaker,split"]
     for n, (label, split) in enumerate((("happy", "train"), ("joy", "train"), ("sad", "dev"), ("sadness", "test"))):
@@ -209,5 +328,17 @@ LAYOUTS = {
     "goemotions": goemotions,
     "speechocean762": speechocean762,
     "librispeech": librispeech,
+    "nemo": nemo,
+    "emodb": emodb,
+    "emovo": emovo,
+    "urdu": urdu,
+    "ased": ased,
+    "jl": jl,
+    "emozionalmente": emozionalmente,
+    "cafe": cafe,
+    "subesco": subesco,
+    "mesd": mesd,
+    "resd": resd,
+    "esd": esd,
     "own": own_csv,
 }

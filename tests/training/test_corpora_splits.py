@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import datasets
 import pytest
 from corpus_layouts import LAYOUTS, own_csv
 
@@ -93,3 +94,21 @@ def test_select_split_names_what_there_is(tmp_path):
     with pytest.raises(CorpusError, match="has test, train, validation"):
         select_split(dataset, "dev")
     assert len(select_split(with_split(dataset, ["train", None, None, None]), "train")) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "women", "men", "test", "validation"),
+    [
+        ("nemo", "eb0 ic0 kd0 mk0", "ks0 mp0 sm0 tp0 wr0", "kd0 ks0", "ic0 sm0"),
+        ("emodb", "08 09 13 14 16", "03 10 11 12 15", "08 12", "10 13"),
+        ("emovo", "f1 f2 f3", "m1 m2 m3", "f1 m2", "f2 m3"),
+    ],
+)
+def test_release_speakers_of_the_new_corpora(name, women, men, test, validation):
+    """The very speakers that test and validate: another draw would make old figures another thing."""
+    genders = dict.fromkeys(women.split(), "female") | dict.fromkeys(men.split(), "male")
+    rows = [{"corpus": name, "speaker": f"{name}-{who}", "gender": genders[who], "language": "xx"} for who in genders]
+    made = datasets.Dataset.from_list(rows).add_column("split", [None] * len(rows), feature=datasets.Value("string"))
+    sides = {row["speaker"].removeprefix(f"{name}-"): row["split"] for row in release_split(made)}
+    for split, names in (("test", test), ("validation", validation)):
+        assert sorted(who for who, side in sides.items() if side == split) == names.split()

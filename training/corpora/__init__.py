@@ -3,7 +3,9 @@
     dataset = load_corpus("ravdess", "data/RAVDESS")
 
 Columns: id, audio ({"bytes", "path"}, undecoded, or None), text, emotion (one of the seven, or None where there is none
-or several), emotions (list), source_label, speaker, gender, corpus, split (official one, or None), duration (seconds).
+or several), emotions (list), source_label, speaker, gender, intensity ("normal", "strong" or None), language (BCP-47
+code), corpus, split (official one, or None), duration (seconds). Text that is not English is for people to read:
+`info.teaches_words` keeps it from recognisers and text towers.
 """
 
 from __future__ import annotations
@@ -14,12 +16,19 @@ from pathlib import Path
 
 import datasets
 
+from .archives import stem as archive_stem
+from .info import CorpusInfo, taught_texts, taught_transcripts, teaches_words
 from .schema import Corpus, CorpusError, RowProblem, build_dataset, find_parquet, parquet_rows
 
-__all__ = ["CORPORA", "CorpusError", "RowProblem", "describe", "load_corpus"]
+__all__ = [
+    "CORPORA", "CorpusError", "CorpusInfo", "RowProblem", "corpus_info", "describe", "load_corpus", "taught_texts",
+    "taught_transcripts", "teaches_words",
+]  # fmt: skip
 
+# One module each.
 CORPORA = (
-    "ravdess", "tess", "savee", "cremad", "iemocap", "meld", "goemotions", "speechocean762", "librispeech", "own",
+    "ravdess", "tess", "savee", "cremad", "jl", "iemocap", "meld", "goemotions", "speechocean762", "librispeech",
+    "nemo", "emodb", "emovo", "emozionalmente", "cafe", "mesd", "resd", "subesco", "urdu", "ased", "esd", "own",
 )  # fmt: skip
 
 
@@ -29,6 +38,11 @@ def describe(name: str) -> Corpus:
     if key not in CORPORA:
         raise CorpusError(f"unknown corpus {name!r}; known: {', '.join(CORPORA)}")
     return import_module(f"{__name__}.{key}").CORPUS
+
+
+def corpus_info(name: str) -> CorpusInfo:
+    """What is said of a corpus (licence, citation, language, where to get it). CorpusError for an unknown name."""
+    return describe(name).info
 
 
 def load_corpus(
@@ -64,8 +78,13 @@ def load_corpus(
     path = Path(path).expanduser()
     if not path.exists():
         raise corpus.missing(path)
+    if path.is_file() and archive_stem(path):
+        raise CorpusError(
+            f"{corpus.name}: {path.name} is an archive; unpack it, or make its parquet file with "
+            "python -m training.corpora.prepare"
+        )
     parquet = find_parquet(corpus, path)
-    rows = parquet_rows(parquet, corpus) if parquet else corpus.rows(path, options)
+    rows = parquet_rows(parquet, corpus, options) if parquet else corpus.rows(path, options)
     rows = iter(rows)
     first = next(rows, None)
     if first is None:

@@ -7,8 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .info import CorpusInfo
 from .schema import Corpus, clip, plain_files
 
+INFO = CorpusInfo(
+    name="cremad",
+    title="CREMA-D",
+    what="91 actors, 6 acted emotions, 12 fixed sentences",
+    licence="Open Database License 1.0",
+    citation="Cao et al. 2014, IEEE Transactions on Affective Computing",
+    language="en",
+    home="https://github.com/CheyneyComputerScience/CREMA-D",
+    archives=("CREMA-D*",),
+)
 LABELS = {"ang": "anger", "dis": "disgust", "fea": "fear", "hap": "joy", "neu": "neutral", "sad": "sadness"}
 SENTENCES = {
     "IEO": "It's eleven o'clock.",
@@ -59,9 +70,8 @@ def rows(root: Path, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
         }
 
 
-CORPUS = Corpus(
-    name="cremad",
-    source="https://github.com/CheyneyComputerScience/CREMA-D (ODbL 1.0)",
+CORPUS = Corpus.of(
+    INFO,
     layout="AudioWAV/1001_DFA_ANG_XX.wav (and VideoDemographics.csv for the genders)",
     labels=LABELS,
     rows=rows,

@@ -6,8 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import datasets
+
+from .info import CorpusInfo
 from .schema import Corpus
 
+INFO = CorpusInfo(
+    name="goemotions",
+    title="GoEmotions",
+    what="Reddit comments, 27 labels mapped to seven; text only",
+    licence="Apache-2.0",
+    citation="Demszky et al. 2020, ACL",
+    language="en",
+    home="https://github.com/google-research/google-research/tree/master/goemotions",
+    files="the folder data",
+    hub="google-research-datasets/go_emotions",
+)
 # The order of the label ids in the official files (emotions.txt).
 FINE = (
     "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion", "curiosity", "desire",
@@ -66,7 +80,7 @@ def rows(root: Path, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def parquet_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of goemotions_ekman.parquet, whose labels are mapped already."""
+    """A row of goemotions_ekman.parquet (id, text, labels, split), whose labels are mapped already."""
     emotions = sorted(row["labels"])
     return {
         "id": f"goemotions/{row['id']}",
@@ -77,13 +91,27 @@ def parquet_row(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-CORPUS = Corpus(
-    name="goemotions",
-    source="https://github.com/google-research/google-research/tree/master/goemotions (Apache-2.0)",
+def to_parquet(row: dict[str, Any]) -> dict[str, Any]:
+    """The inverse of `parquet_row`."""
+    return {
+        "id": row["id"].removeprefix("goemotions/"),
+        "text": row["text"],
+        "labels": row["emotions"],
+        "split": row["split"],
+    }
+
+
+TEXT = datasets.Value("string")
+CORPUS = Corpus.of(
+    INFO,
     layout="train.tsv, dev.tsv and test.tsv",
     labels=LABELS,
     rows=rows,
     parquet_row=parquet_row,
     parquet_name="goemotions_ekman.parquet",
     needs_audio=False,
+    to_parquet=(
+        datasets.Features({"id": TEXT, "text": TEXT, "labels": datasets.List(TEXT), "split": TEXT}),
+        to_parquet,
+    ),
 )

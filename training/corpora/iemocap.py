@@ -7,8 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .info import CorpusInfo
 from .schema import Corpus, clip, plain_files
 
+INFO = CorpusInfo(
+    name="iemocap",
+    title="IEMOCAP",
+    what="ten actors in dialogue, scripted and improvised",
+    licence="research use on application",
+    citation="Busso et al. 2008, Language Resources and Evaluation",
+    language="en",
+    home="https://sail.usc.edu/iemocap/",
+    files="by request",
+)
 LABELS: dict[str, str | None] = {
     "ang": "anger",
     "dis": "disgust",
@@ -67,9 +78,8 @@ def relabel(options: dict[str, Any]) -> dict[str, str | None]:
     return {**LABELS, "fru": "anger"} if options.get("frustration_as_anger") else LABELS
 
 
-CORPUS = Corpus(
-    name="iemocap",
-    source="https://sail.usc.edu/iemocap/ (by request, academic licence)",
+CORPUS = Corpus.of(
+    INFO,
     layout="the folder IEMOCAP_full_release with Session1 ... Session5",
     labels=LABELS,
     rows=rows,

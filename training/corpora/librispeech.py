@@ -6,8 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .info import CorpusInfo
 from .schema import Corpus, clip
 
+INFO = CorpusInfo(
+    name="librispeech",
+    title="LibriSpeech",
+    what="read audio books, with transcripts and without emotions; for recognition",
+    licence="CC BY 4.0",
+    citation="Panayotov et al. 2015, ICASSP",
+    language="en",
+    home="https://www.openslr.org/12/",
+    hub="openslr/librispeech_asr",
+    archives=("train-clean-*", "train-other-*", "dev-clean*", "dev-other*", "test-clean*", "test-other*"),
+)
 SUFFIXES = (".flac", ".wav", ".ogg", ".opus", ".mp3")
 SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 GENDERS = {"F": "female", "M": "male"}
@@ -49,9 +61,8 @@ def rows(root: Path, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
             }
 
 
-CORPUS = Corpus(
-    name="librispeech",
-    source="https://www.openslr.org/12/ (CC BY 4.0)",
+CORPUS = Corpus.of(
+    INFO,
     layout="folders (train-clean-100/SPEAKER/CHAPTER) with SPEAKER-CHAPTER.trans.txt beside the clips",
     labels={},
     rows=rows,

@@ -8,10 +8,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import datasets
+
 from phonolinguistic.labels import EMOTIONS
 
-from .schema import Corpus, clip, plain_files
+from .info import CorpusInfo
+from .schema import SAMPLE_RATE, Corpus, clip, plain_files
 
+INFO = CorpusInfo(
+    name="meld",
+    title="MELD",
+    what="utterances of a television series, seven labels; text only",
+    licence="GPL-3.0 (repository)",
+    citation="Poria et al. 2019, ACL",
+    language="en",
+    home="https://affective-meld.github.io/",
+    files="MELD.Raw.tar.gz; text: github.com/declare-lab/MELD, data/MELD",
+    hub="declare-lab/MELD",
+)
 LABELS: dict[str, str | None] = {emotion: emotion for emotion in EMOTIONS}
 FILES = {"train": "train_sent_emo.csv", "validation": "dev_sent_emo.csv", "test": "test_sent_emo.csv"}
 # MELD.Raw unpacks to train_splits, dev_splits_complete and output_repeated_splits_test.
@@ -65,19 +79,43 @@ def rows(root: Path, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def parquet_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of meld_text.parquet."""
+    """A row of meld_text.parquet, or of meld.parquet, which has the clips, too."""
     return {
         "id": f"meld/{row['split']}/dia{row['dialogue_id']}_utt{row['utterance_id']}",
         "text": row["text"],
         "source_label": row["emotion"],
         "speaker": f"meld-{row['speaker']}",
         "split": row["split"],
+        "audio": row.get("audio"),
+        "duration": row.get("duration"),
     }
 
 
-CORPUS = Corpus(
-    name="meld",
-    source="https://affective-meld.github.io/ (MELD.Raw.tar.gz; text: github.com/declare-lab/MELD, data/MELD)",
+def to_parquet(row: dict[str, Any]) -> dict[str, Any]:
+    """The inverse of `parquet_row`."""
+    dialogue, utterance = CLIP.match(row["id"].rsplit("/", 1)[-1]).groups()
+    return {
+        "dialogue_id": int(dialogue),
+        "utterance_id": int(utterance),
+        "text": row["text"],
+        "emotion": row["source_label"],
+        "speaker": row["speaker"].removeprefix("meld-"),
+        "split": row["split"],
+        "audio": row["audio"],
+        "duration": row["duration"],
+    }
+
+
+PARQUET = datasets.Features(
+    {
+        **dict.fromkeys(("dialogue_id", "utterance_id"), datasets.Value("int64")),
+        **dict.fromkeys(("text", "emotion", "speaker", "split"), datasets.Value("string")),
+        "audio": datasets.Audio(sampling_rate=SAMPLE_RATE),
+        "duration": datasets.Value("float32"),
+    }
+)
+CORPUS = Corpus.of(
+    INFO,
     layout="train_sent_emo.csv, dev_sent_emo.csv, test_sent_emo.csv, and any folders of dia0_utt0.mp4 clips",
     labels=LABELS,
     rows=rows,
@@ -85,4 +123,5 @@ CORPUS = Corpus(
     parquet_name="meld_text.parquet",
     needs_audio=False,
     options=("audio",),
+    to_parquet=(PARQUET, to_parquet),
 )

@@ -6,8 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .info import CorpusInfo
 from .schema import Corpus, clip, plain_files
 
+INFO = CorpusInfo(
+    name="ravdess",
+    title="RAVDESS",
+    what="24 actors (12 women, 12 men; North American English), 8 acted emotions, 2 fixed sentences",
+    licence="CC BY-NC-SA 4.0",
+    citation="Livingstone and Russo 2018, PLoS ONE 13(5): e0196391",
+    language="en",
+    home="https://doi.org/10.5281/zenodo.1188976",
+    files="Audio_Speech_Actors_01-24.zip",
+    hub="narad/ravdess",
+    archives=("Audio_Speech_Actors_01-24*",),
+)
 CODES = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 SENTENCES = {"01": "Kids are talking by the door.", "02": "Dogs are sitting by the door."}
 LABELS = {
@@ -46,6 +59,7 @@ def rows(root: Path, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "source_label": CODES[emotion - 1],
             "speaker": f"ravdess-{actor}",
             "gender": "male" if int(actor) % 2 else "female",
+            "intensity": "strong" if parts[3] == "02" else "normal",
         }
 
 
@@ -54,9 +68,8 @@ def relabel(options: dict[str, Any]) -> dict[str, str | None]:
     return {**LABELS, "calm": "neutral"} if options.get("calm_as_neutral") else LABELS
 
 
-CORPUS = Corpus(
-    name="ravdess",
-    source="https://doi.org/10.5281/zenodo.1188976 (Audio_Speech_Actors_01-24.zip, CC BY-NC-SA 4.0)",
+CORPUS = Corpus.of(
+    INFO,
     layout="folders Actor_01 ... Actor_24 with files 03-01-EM-IN-ST-RP-AC.wav",
     labels=LABELS,
     rows=rows,

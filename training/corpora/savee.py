@@ -7,8 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .info import CorpusInfo
 from .schema import Corpus, clip, plain_files
 
+INFO = CorpusInfo(
+    name="savee",
+    title="SAVEE",
+    what="four men, 7 acted emotions",
+    licence="research use on registration",
+    citation="Haq and Jackson 2009",
+    language="en",
+    home="http://kahlan.eps.surrey.ac.uk/savee/",
+    files="by request",
+    archives=("AudioData*",),
+)
 LABELS = {"a": "anger", "d": "disgust", "f": "fear", "h": "joy", "n": "neutral", "sa": "sadness", "su": "surprise"}
 SPEAKERS = ("DC", "JE", "JK", "KL")
 NAME = re.compile(r"^(?:(DC|JE|JK|KL)_)?([a-z]{1,2})(\d{2})$")
@@ -33,9 +45,8 @@ def rows(root: Path, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
         }
 
 
-CORPUS = Corpus(
-    name="savee",
-    source="http://kahlan.eps.surrey.ac.uk/savee/ (by request, research use)",
+CORPUS = Corpus.of(
+    INFO,
     layout="folders AudioData/DC, JE, JK, KL with files a01.wav, or files DC_a01.wav",
     labels=LABELS,
     rows=rows,

@@ -6,8 +6,10 @@ what is wrong with which row, and builds the `datasets.Dataset`.
 
 from __future__ import annotations
 
+import csv
 import logging
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,9 +22,12 @@ import pyarrow.parquet as pq
 
 from phonolinguistic.labels import EMOTIONS
 
+from .info import OWN, CorpusInfo
+
 SAMPLE_RATE = 16_000
 COLUMNS = (
-    "id", "audio", "text", "emotion", "emotions", "source_label", "speaker", "gender", "corpus", "split", "duration",
+    "id", "audio", "text", "emotion", "emotions", "source_label", "speaker", "gender", "intensity", "language",
+    "corpus", "split", "duration",
 )  # fmt: skip
 
 logger = logging.getLogger(__name__)
@@ -58,6 +63,8 @@ class Corpus:
     needs_text, needs_audio: an empty transcript / absent clip is a problem.
     options: names of the options that `rows` and `relabel` know.
     relabel: options -> label table, where options change it.
+    info: what is said of it (licence, citation, language, ...).
+    to_parquet: (what `prepare` stores, turning a row of the schema into a row of it); None: clips and the schema.
     """
 
     name: str
@@ -71,6 +78,13 @@ class Corpus:
     needs_audio: bool = True
     options: tuple[str, ...] = ()
     relabel: Callable[[dict[str, Any]], dict[str, str | None]] | None = None
+    info: CorpusInfo = OWN
+    to_parquet: tuple[datasets.Features, Callable[[dict[str, Any]], dict[str, Any]]] | None = None
+
+    @classmethod
+    def of(cls, info: CorpusInfo, **how: Any) -> Corpus:
+        """How a published corpus is read; `how`: the fields besides name and source."""
+        return cls(name=info.name, source=info.source, info=info, **how)
 
     def missing(self, path: Path) -> CorpusError:
         """The error for a path that does not hold this corpus."""
@@ -125,26 +139,31 @@ def _container_seconds(path: str | os.PathLike) -> float:
 
 
 def find_parquet(corpus: Corpus, path: Path) -> Path | None:
-    """The parquet file for this corpus: `path` itself, or `<parquet_name>` in it."""
+    """The parquet file for this corpus: `path` itself, or `<name>.parquet` or `<parquet_name>` in it."""
     if path.is_file() and path.suffix == ".parquet":
         return path
-    if corpus.parquet_name and (path / corpus.parquet_name).is_file():
-        return path / corpus.parquet_name
-    return None
+    names = (f"{corpus.name}.parquet", corpus.parquet_name) if corpus.parquet_name else ()
+    return next((path / name for name in names if (path / name).is_file()), None)
 
 
-def parquet_rows(file: Path, corpus: Corpus) -> Iterator[dict[str, Any]]:
-    """Rows of this project's parquet layout (audio as bytes, labels already mapped)."""
+def parquet_rows(file: Path, corpus: Corpus, options: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+    """Rows of this project's parquet layout (audio as bytes, labels already mapped); option audio=False: no clips."""
     try:
         reader = pq.ParquetFile(file)
     except (pa.ArrowInvalid, OSError) as error:
         raise CorpusError(f"{corpus.name}: {file} is not a readable parquet file ({error})") from error
+    silent = (options or {}).get("audio") is False
     number = 0
     for batch in reader.iter_batches(batch_size=512):
         for row in batch.to_pylist():
             where = f"{file.name} row {number}"
-            row = corpus.parquet_row(row) if corpus.parquet_row else row
-            audio = row.get("audio")
+            if row.get("corpus", corpus.name) != corpus.name:
+                raise CorpusError(f"{corpus.name}: {where} is of corpus {row['corpus']!r}")
+            try:
+                row = corpus.parquet_row(row) if corpus.parquet_row else row
+            except KeyError as error:
+                raise CorpusError(f"{corpus.name}: {file.name} has no column {error}") from error
+            audio = row["audio"] = None if silent else row.get("audio")
             name = Path(audio["path"]).stem if audio and audio.get("path") else str(number)
             yield {**row, "where": where, "id": row.get("id") or f"{corpus.name}/{name}"}
             number += 1
@@ -190,6 +209,7 @@ def _check(row: dict[str, Any], corpus: Corpus, labels: dict[str, str | None]) -
         emotions=emotions,
         source_label=source,
         corpus=corpus.name,
+        language=row.get("language") or corpus.info.language,
         audio=None if audio is None else {"bytes": audio.get("bytes"), "path": audio.get("path")},
         duration=None if duration is None else float(duration),
     )
@@ -257,6 +277,44 @@ def plain_files(root: Path, *suffixes: str) -> list[Path]:
     )
 
 
+def named_clips(
+    info: CorpusInfo, root: Path, pattern: re.Pattern[str], example: str
+) -> Iterator[tuple[dict[str, Any], re.Match[str] | None]]:
+    """(beginning of a row, match of its name) for every clip under `root`, in whatever folders; a second copy of a name
+    is passed over.
+
+    pattern: what the whole name matches, without its suffix. Where it does not, the match is None and the row names the
+    problem, with `example`.
+    """
+    seen: set[str] = set()
+    for path in plain_files(root, ".wav", ".flac", ".ogg", ".aiff", ".aif"):
+        if path.stem in seen:
+            continue
+        seen.add(path.stem)
+        row = {"where": str(path.relative_to(root)), "id": f"{info.name}/{path.stem}", "audio": clip(path)}
+        match = pattern.fullmatch(path.stem)
+        yield (row, match) if match else (row | {"problem": f"not a name of {info.title} ({example})"}, None)
+
+
 def clip(path: Path) -> dict[str, Any]:
     """The audio cell of a clip on disk."""
     return {"bytes": None, "path": str(path)}
+
+
+def table_lines(
+    info: CorpusInfo, root: Path, name: str, needed: tuple[str, ...], **how: Any
+) -> Iterator[tuple[Path, str, dict[str, str]]]:
+    """(file, where, line) for the lines of the first table `name` under `root`; absent cells are "". None: no lines.
+
+    how: arguments of `csv.DictReader`. CorpusError if a needed column is not there.
+    """
+    file = next(iter(sorted(root.rglob(name))), None)
+    if file is None:
+        return
+    with open(file, newline="", encoding="utf-8-sig", errors="replace") as handle:
+        table = csv.DictReader(handle, restval="", **how)
+        absent = [column for column in needed if column not in (table.fieldnames or ())]
+        if absent:
+            raise CorpusError(f"{info.name}: {name} has no column {absent[0]}; needed: {', '.join(needed)}")
+        for number, line in enumerate(table, start=2):
+            yield file, f"{name} line {number}", line

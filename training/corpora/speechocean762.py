@@ -6,8 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .info import CorpusInfo
 from .schema import Corpus, clip
 
+INFO = CorpusInfo(
+    name="speechocean762",
+    title="speechocean762",
+    what=(
+        "English read by Mandarin speakers, with transcripts and without emotions; for recognition, and for "
+        "how far calm voices in another room differ"
+    ),
+    licence="free for commercial and non-commercial use",
+    citation="Zhang et al. 2021, Interspeech (OpenSLR 101)",
+    language="en",
+    home="https://www.openslr.org/101/",
+    files="speechocean762.tar.gz",
+    hub="mispeech/speechocean762",
+)
 GENDERS = {"m": "male", "f": "female"}
 
 
@@ -39,9 +54,8 @@ def rows(root: Path, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
             }
 
 
-CORPUS = Corpus(
-    name="speechocean762",
-    source="https://www.openslr.org/101/",
+CORPUS = Corpus.of(
+    INFO,
     layout="WAVE/ and the folders train/ and test/ with wav.scp, text, utt2spk",
     labels={},
     rows=rows,

@@ -23,6 +23,11 @@ RAVDESS_FOLDS: tuple[tuple[int, ...], ...] = (
 )
 TESS_VALIDATION_WORDS = 0.15
 SPEECHOCEAN_VALIDATION_SPEAKERS = 0.05
+# Of each gender (and language) so many of the speakers test, and as many validate; at least one.
+BALANCED_SHARE = 0.15
+BALANCED = (
+    "nemo", "emodb", "emovo", "emozionalmente", "cafe", "mesd", "resd", "subesco", "urdu", "ased", "esd", "jl",
+)  # fmt: skip
 
 
 def ravdess_speakers(fold: int) -> tuple[str, ...]:
@@ -69,10 +74,7 @@ def split_by_speaker(
     if not isinstance(fractions, Mapping):
         fractions = dict(zip(SPLITS, fractions, strict=False))
     chosen = {name: share for name, share in fractions.items() if share > 0}
-    column = dataset["speaker"]
-    for row, speaker in enumerate(column):
-        if not speaker:
-            raise CorpusError(f"row {row} has no speaker: a split by speaker needs one for every row")
+    column = _speakers(dataset)
     speakers = sorted(set(column))
     if len(speakers) < len(chosen):
         raise CorpusError(f"{len(speakers)} speaker(s) cannot fill {len(chosen)} splits ({', '.join(chosen)})")
@@ -87,6 +89,41 @@ def split_by_speaker(
     bounds = np.cumsum(counts)
     for place, index in enumerate(order):
         side[speakers[index]] = list(chosen)[int(np.searchsorted(bounds, place, side="right"))]
+    return with_split(dataset, [side[speaker] for speaker in column])
+
+
+def _speakers(dataset: datasets.Dataset) -> list[str]:
+    """The speaker of every row. CorpusError for a row without one."""
+    column = list(dataset["speaker"])
+    for row, speaker in enumerate(column):
+        if not speaker:
+            raise CorpusError(f"row {row} has no speaker: a split by speaker needs one for every row")
+    return column
+
+
+def split_balanced(dataset: datasets.Dataset, share: float = BALANCED_SHARE, seed: int = 0) -> datasets.Dataset:
+    """A split by speaker in which women and men (and the languages of a corpus of several) are tested alike.
+
+    Speakers of one gender and language are put in the order of a hash of their names; the first `share` of them (at
+    least one) test, as many after them validate, the others train. Where a group has fewer than three, the genders
+    cannot be had on every side, and `split_by_speaker` draws from `seed`.
+
+    Raises:
+        CorpusError: a row has no speaker, or there are fewer than three speakers.
+    """
+    column = _speakers(dataset)
+    kinds = {}  # a speaker is of the gender and language that their first row says
+    for speaker, gender, language in zip(column, dataset["gender"], dataset["language"], strict=True):
+        kinds.setdefault(speaker, (gender or "", language or ""))
+    groups = defaultdict(list)
+    for speaker in sorted(kinds, key=_share):
+        groups[kinds[speaker]].append(speaker)
+    if min(map(len, groups.values()), default=0) < len(SPLITS):
+        return split_by_speaker(dataset, seed=seed)
+    side = dict.fromkeys(kinds, "train")
+    for speakers in groups.values():
+        count = max(1, round(share * len(speakers)))
+        side |= dict.fromkeys(speakers[:count], "test") | dict.fromkeys(speakers[count : 2 * count], "validation")
     return with_split(dataset, [side[speaker] for speaker in column])
 
 
@@ -143,7 +180,8 @@ def release_split(dataset: datasets.Dataset, seed: int = 0) -> datasets.Dataset:
 
     ravdess: fold 1 tests, fold 2 validates. tess: the older actress trains (15 % of her words validate), the younger
     tests. speechocean762: official train (5 % of its speakers validate), official test without sentences that train
-    holds (those rows get None). Others: the official split; where there is none, by speaker 80/10/10.
+    holds (those rows get None). Corpora of `BALANCED`: by speaker, women and men alike (`split_balanced`). Others: the
+    official split; where there is none, by speaker 80/10/10.
 
     Raises:
         CorpusError: more than one corpus, no speakers to split by, or an own split with a speaker on two sides.
@@ -154,6 +192,8 @@ def release_split(dataset: datasets.Dataset, seed: int = 0) -> datasets.Dataset:
     corpus = corpora.pop()
     if corpus in _RELEASE:
         return with_split(dataset, _RELEASE[corpus](dataset))
+    if corpus in BALANCED:
+        return split_balanced(dataset, seed=seed)
     if any(dataset["split"]):
         if corpus == "own":
             assert_speakers_disjoint(dataset)

@@ -6,8 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .info import CorpusInfo
 from .schema import Corpus, clip, plain_files
 
+INFO = CorpusInfo(
+    name="tess",
+    title="TESS",
+    what='two actresses (26 and 64 years), 7 acted emotions, "Say the word ..."',
+    licence="CC BY-NC-ND 4.0",
+    citation="Pichora-Fuller and Dupuis 2020, Scholars Portal Dataverse",
+    language="en",
+    home="https://doi.org/10.5683/SP2/E8H2MF",
+    archives=("Toronto emotional speech set*",),
+)
 LABELS = {
     "angry": "anger",
     "disgust": "disgust",
@@ -44,9 +55,8 @@ def rows(root: Path, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
         }
 
 
-CORPUS = Corpus(
-    name="tess",
-    source="https://doi.org/10.5683/SP2/E8H2MF (CC BY-NC-ND 4.0)",
+CORPUS = Corpus.of(
+    INFO,
     layout="folders like OAF_angry with files OAF_word_emotion.wav",
     labels=LABELS,
     rows=rows,

@@ -36,7 +36,7 @@ from phonolinguistic.model.modeling_phonolinguistic import PhonoLinguisticModel
 from phonolinguistic.model.processing_phonolinguistic import PhonoLinguisticProcessor
 from phonolinguistic.provenance import provenance
 
-from ..corpora import CorpusError
+from ..corpora import CorpusError, corpus_info, teaches_words
 from ..corpora.splits import _share
 from ..inputs.augment import Augmenter
 from ..inputs.feature_cache import PooledCache
@@ -75,7 +75,12 @@ def joined(parts: list[ClipSet]) -> tuple[np.ndarray, list[str], list[str]]:
 
 
 def heard_texts(clips: ClipSet, transcripts: Path | None) -> list[str]:
-    """The recogniser's words for each clip; the official sentence where there are none (said on stderr)."""
+    """The recogniser's words for each clip; the official sentence where there are none (said on stderr).
+
+    "" for every clip of a corpus that is not in English: it teaches the voice only.
+    """
+    if not teaches_words(corpus_info(clips.corpus).language):
+        return [""] * len(clips)
     file = transcripts / f"{clips.corpus}.jsonl" if transcripts else None
     found = read_transcripts(file) if file and file.is_file() else {}
     missing = sum(name not in found for name in clips.ids)

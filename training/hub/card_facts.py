@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ..corpora import CorpusError, corpus_info
+
 
 @dataclass(frozen=True)
 class CorpusFacts:
@@ -14,79 +16,18 @@ class CorpusFacts:
     hub: str | None = None
 
 
-CORPORA = {
-    "ravdess": CorpusFacts(
-        "RAVDESS",
-        "24 actors (12 women, 12 men; North American English), 8 acted emotions, 2 fixed sentences",
-        "CC BY-NC-SA 4.0",
-        "Livingstone and Russo 2018, PLoS ONE 13(5): e0196391",
-        "narad/ravdess",
-    ),
-    "tess": CorpusFacts(
-        "TESS",
-        'two actresses (26 and 64 years), 7 acted emotions, "Say the word ..."',
-        "CC BY-NC-ND 4.0",
-        "Pichora-Fuller and Dupuis 2020, Scholars Portal Dataverse",
-    ),
-    "goemotions": CorpusFacts(
-        "GoEmotions",
-        "Reddit comments, 27 labels mapped to seven; text only",
-        "Apache-2.0",
-        "Demszky et al. 2020, ACL",
-        "google-research-datasets/go_emotions",
-    ),
-    "meld": CorpusFacts(
-        "MELD",
-        "utterances of a television series, seven labels; text only",
-        "GPL-3.0 (repository)",
-        "Poria et al. 2019, ACL",
-        "declare-lab/MELD",
-    ),
-    "speechocean762": CorpusFacts(
-        "speechocean762",
-        "English read by Mandarin speakers, with transcripts and without emotions; for recognition, and for how far "
-        "calm voices in another room differ",
-        "free for commercial and non-commercial use",
-        "Zhang et al. 2021, Interspeech (OpenSLR 101)",
-        "mispeech/speechocean762",
-    ),
-    "cremad": CorpusFacts(
-        "CREMA-D",
-        "91 actors, 6 acted emotions, 12 fixed sentences",
-        "Open Database License 1.0",
-        "Cao et al. 2014, IEEE Transactions on Affective Computing",
-    ),
-    "savee": CorpusFacts(
-        "SAVEE",
-        "four men, 7 acted emotions",
-        "research use on registration",
-        "Haq and Jackson 2009",
-    ),
-    "iemocap": CorpusFacts(
-        "IEMOCAP",
-        "ten actors in dialogue, scripted and improvised",
-        "research use on application",
-        "Busso et al. 2008, Language Resources and Evaluation",
-    ),
-    "librispeech": CorpusFacts(
-        "LibriSpeech",
-        "read audio books, with transcripts and without emotions; for recognition",
-        "CC BY 4.0",
-        "Panayotov et al. 2015, ICASSP",
-        "openslr/librispeech_asr",
-    ),
+# What cards name beside the corpora of training/corpora, whose own records say what they are.
+OTHERS = {
     "synthetic": CorpusFacts(
         "synthetic read speech",
         "training utterances of MELD and GoEmotions read by flite and espeak-ng; for recognition only",
         "made for this project (training/release/speak.py)",
         "flite; espeak-ng",
     ),
+    "constructed pairs": CorpusFacts(
+        "constructed pairs", "test clips and test utterances put together", "as its corpora", "training/inputs/pairs.py"
+    ),
 }
-
-# Names of test sets that are no corpora.
-CORPORA["constructed pairs"] = CorpusFacts(
-    "constructed pairs", "test clips and test utterances put together", "as its corpora", "training/inputs/pairs.py"
-)
 
 KINDS = {
     "fusion": "a speech encoder and a separate, off-the-shelf recogniser that writes the words; two speech networks",
@@ -114,5 +55,11 @@ CAVEATS = """\
 
 
 def corpus_facts(name: str) -> CorpusFacts:
-    """Facts of a corpus by its loader's name; a bare entry for one that is not listed here."""
-    return CORPORA.get(name) or CorpusFacts(name, "see the code repository", "see the code repository", name)
+    """Facts of a corpus by its loader's name; a bare entry for one that has no loader."""
+    if name in OTHERS:
+        return OTHERS[name]
+    try:
+        info = corpus_info(name)
+    except CorpusError:
+        return CorpusFacts(name, "see the code repository", "see the code repository", name)
+    return CorpusFacts(info.title, info.what, info.licence, info.citation, info.hub)

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from phonolinguistic.labels import EMOTIONS
 
 from ..config import Corpus, Data, Settings
-from ..corpora import CorpusError, load_corpus
+from ..corpora import CorpusError, load_corpus, taught_texts, taught_transcripts
 from ..corpora.cache import DecodedAudio, decoded
 from ..corpora.splits import RAVDESS_FOLDS, ravdess_speakers, release_split, with_split
 from ..transcribe import read_transcripts
@@ -100,8 +100,10 @@ def _corpus_rows(corpus: Corpus, settings: Settings, progress: bool) -> tuple[Ro
             places = np.flatnonzero(splits == split)
             kept += places[np.linspace(0, len(places) - 1, min(corpus.limit, len(places))).astype(int)].tolist()
         dataset, splits = dataset.select(sorted(kept)), splits[sorted(kept)]
-    texts = [text or "" for text in dataset["text"]]
+    # Speech that is not English teaches the voice only: neither its text nor what was heard in it is read.
+    texts = taught_texts(dataset["text"], dataset["language"])
     heard = read_transcripts(corpus.transcripts) if corpus.transcripts else {}
+    heard = taught_transcripts(heard, dataset["id"], dataset["language"])
     targets = np.zeros((len(dataset), len(EMOTIONS)), np.float32)
     for row, emotions in enumerate(dataset["emotions"]):
         for emotion in emotions:

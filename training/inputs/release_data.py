@@ -10,7 +10,7 @@ import numpy as np
 
 from phonolinguistic.labels import EMOTIONS
 
-from ..corpora import load_corpus
+from ..corpora import load_corpus, taught_texts
 from ..corpora.cache import clip_key, decoded
 from ..corpora.splits import release_split
 from ..heads.domain_shift import some_of_each
@@ -24,7 +24,8 @@ class ClipSet:
     """Usable clips of one corpus, the same row in each field.
 
     labels: (clips,) class index, -100 where there is none. keys: hash of each clip's content.
-    audio: indexable, float32 at 16 kHz. references: what was said, by the corpus.
+    audio: indexable, float32 at 16 kHz. references: what was said, by the corpus; "" where that is not English, so that
+    no recogniser and no text tower reads it.
     """
 
     corpus: str
@@ -121,7 +122,7 @@ def load_clips(
         speakers=list(dataset["speaker"]),
         genders=list(dataset["gender"]),
         splits=list(dataset["split"]),
-        references=[text or "" for text in dataset["text"]],
+        references=taught_texts(dataset["text"], dataset["language"]),
         seconds=audio.lengths / 16_000,
         keys=["" if row in audio.bad else clip_key(cell) for row, cell in enumerate(dataset["audio"])],
         audio=audio,
@@ -136,7 +137,10 @@ def load_read_speech(path: str | Path, cache: Path) -> ClipSet:
 
 
 def load_texts(name: str, path: str | Path, *, limit: int | None = None) -> TextSet:
-    """Utterances of a corpus with at least one label, in its official split. limit: at most so many in each split."""
+    """English utterances of a corpus with at least one label, in its official split.
+
+    limit: at most so many in each split.
+    """
     dataset = release_split(load_corpus(name, path, on_error="skip", min_examples=1, **OPTIONS.get(name, {})))
     targets = np.zeros((len(dataset), len(EMOTIONS)), np.float32)
     for row, emotions in enumerate(dataset["emotions"]):
@@ -145,13 +149,13 @@ def load_texts(name: str, path: str | Path, *, limit: int | None = None) -> Text
     texts = TextSet(
         corpus=name,
         ids=list(dataset["id"]),
-        texts=[text or "" for text in dataset["text"]],
+        texts=taught_texts(dataset["text"], dataset["language"]),
         targets=targets,
         labels=np.where(counts == 1, targets.argmax(1), UNLABELLED),
         splits=list(dataset["split"]),
     )
     kept = []
     for split in sorted({str(split) for split in texts.splits}):
-        rows = [row for row, own in enumerate(texts.splits) if str(own) == split and counts[row]]
+        rows = [row for row, own in enumerate(texts.splits) if str(own) == split and counts[row] and texts.texts[row]]
         kept += [rows[place] for place in _some(len(rows), limit)]
     return texts.select(sorted(kept))
