@@ -1,7 +1,7 @@
 """Train a model for one task: audio, text, fusion or multitask. One loop for one CPU or many GPUs.
 
-    python -m training.train training/configs/own.yaml --out runs/own data.corpora.0.path=clips.csv
-    accelerate launch --config_file training/configs/accelerate/cpu2.yaml -m training.train CONFIG --out DIR
+    python -m training train training/configs/own.yaml --out runs/own data.corpora.0.path=clips.csv
+    accelerate launch --config_file training/configs/accelerate/cpu2.yaml -m training train CONFIG --out DIR
 
 Start the same command again after a kill: it goes on at the last checkpoint and ends with the same weights. In DIR:
 model/ (the best epoch on validation, for EmotionRecognizer.from_pretrained), training_run.json, checkpoints/, logs.
@@ -29,13 +29,13 @@ from tqdm.auto import tqdm
 from phonolinguistic.provenance import provenance
 
 from .config import ConfigError, Settings, load_settings
-from .corpora import CorpusError
 from .engine.build import build
-from .engine.checkpoint import Checkpoints, DiskError, recover_model, save_model
+from .engine.checkpoint import Checkpoints, recover_model, save_model
 from .engine.losses import balanced_weights, objective
 from .engine.validation import Validator
 from .inputs.batching import ProcessBatches, Step, make_plan
 from .inputs.dataset import Collate, Rows, TrainingRows, load_rows
+from .options import add_shared
 from .whole_files import write_json
 
 SEED_STRIDE = 100_003  # a prime: no two (seed, batch) of ordinary runs share a random state
@@ -251,17 +251,16 @@ def config_size(model) -> dict[str, int]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    """The command `train`; raises what a user can put right."""
+    parser = argparse.ArgumentParser(prog="python -m training train", description=__doc__.split("\n")[0])
     parser.add_argument("config", type=Path, help="YAML file; see training/configs/ and training/config.py")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="e.g. epochs=3 data.corpora.0.path=clips.csv")
-    parser.add_argument("--out", type=Path, required=True, help="folder of this run; an unfinished run there goes on")
+    add_shared(
+        parser, "out", "progress", out={"required": True, "help": "folder of this run; an unfinished one goes on"}
+    )
     args = parser.parse_intermixed_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        run = train(load_settings(args.config, args.overrides), args.out)
-    except (ConfigError, CorpusError, NotFinite, DiskError) as error:
-        print(f"training: {error}", file=sys.stderr)
-        return 1
+    run = train(load_settings(args.config, args.overrides), args.out, args.progress)
     state = PartialState()
     state.destroy_process_group()
     if not state.is_main_process:
@@ -271,5 +270,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+if __name__ == "__main__":  # the name that it had before there was one door
+    from .__main__ import main as door
+
+    sys.exit(door(["train", *sys.argv[1:]]))

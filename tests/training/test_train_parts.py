@@ -13,6 +13,7 @@ from accelerate.commands.config import load_config_from_file
 from tiny import bert_config, hubert_config, whisper_config
 from transformers import ASTConfig, ASTModel, BertModel, HubertForCTC, HubertModel, WhisperModel
 
+from training.__main__ import main
 from training.config import ConfigError, SpecAugment, load_settings, make_settings
 from training.corpora import CorpusError
 from training.engine.build import encoder_layers, freeze, set_layer_drop
@@ -20,7 +21,7 @@ from training.engine.losses import balanced_weights, emotion_loss
 from training.inputs.batching import ProcessBatches, make_plan
 from training.inputs.dataset import load_rows, spelled
 from training.inputs.spec_augment import mask_spectrum, mask_waveform
-from training.train import main, rate_factor
+from training.train import rate_factor
 
 LIMITS = (8.0, 1000, 6)
 
@@ -202,10 +203,15 @@ def test_command_line_says_what_is_wrong_in_one_line(tmp_path, sources, capsys):
     corpus = train_kit.make_corpus(tmp_path)
     config = str(train_kit.CONFIGS / "audio_hubert_base.yaml")
     given = train_kit.overrides("audio_hubert_base", sources, corpus, f"speech.source={tmp_path / 'nothing'}")
-    assert main([config, "--out", str(tmp_path / "out"), *given, "precision=fp32"]) == 1
+    assert main(["train", config, "--out", str(tmp_path / "out"), *given, "precision=fp32"]) == 2
     error = capsys.readouterr().err
     assert "speech network cannot be loaded" in error and "Traceback" not in error
-    assert main([config, "--out", str(tmp_path / "out"), f"data.corpora.0.path={tmp_path}/meld", "precision=fp32"]) == 1
+    assert (
+        main(
+            ["train", config, "--out", str(tmp_path / "out"), f"data.corpora.0.path={tmp_path}/meld", "precision=fp32"]
+        )
+        == 2
+    )
     assert "Get it from" in capsys.readouterr().err
 
 

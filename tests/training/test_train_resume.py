@@ -49,7 +49,7 @@ def same(found, expected):
 
 def test_killed_run_ends_with_the_same_weights(material, straight):
     out = material[0] / "killed"
-    command = [sys.executable, "-m", "training.train", str(train_kit.CONFIGS / f"{RECIPE}.yaml"), "--out", str(out)]
+    command = [sys.executable, "-m", "training", "train", str(train_kit.CONFIGS / f"{RECIPE}.yaml"), "--out", str(out)]
     command += train_kit.overrides(RECIPE, *material[1:], *LONG)
     process = subprocess.Popen(command, cwd=train_kit.ROOT, env=train_kit.environment(), stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 240

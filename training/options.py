@@ -1,0 +1,33 @@
+"""Options that several commands have, spelled and explained in one place."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+CACHE = Path("~/.cache/phonolinguistic")
+
+SHARED: dict[str, dict[str, Any]] = {
+    "model": {"type": Path, "metavar": "DIR", "help": "model directory, a run's directory, or a Hub id"},
+    "corpora": {
+        "nargs": "+",
+        "metavar": "NAME=PATH",
+        "help": "corpora by name and path (own=clips.csv), or a YAML file with a list of {name, path, ...}",
+    },
+    "cache": {"type": Path, "default": CACHE, "metavar": "DIR", "help": f"decoded clips, features (default {CACHE})"},
+    "out": {"type": Path, "metavar": "DIR", "help": "where the result is written"},
+    "seed": {"type": int, "default": 0, "help": "what random generators start from (default 0)"},
+    "device": {"help": "cpu, cuda, cuda:1, ...; default: a GPU where there is one"},
+    "progress": {
+        "action": argparse.BooleanOptionalAction,
+        "default": True,
+        "help": "show progress bars (default: yes)",
+    },
+}
+
+
+def add_shared(parser: argparse.ArgumentParser, *names: str, **changes: dict[str, Any]) -> None:
+    """Add shared options by name; `changes`: arguments of `add_argument` that differ here, by the option's name."""
+    for name in names:
+        parser.add_argument(f"--{name}", **SHARED[name] | changes.get(name, {}))
