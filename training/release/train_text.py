@@ -29,8 +29,8 @@ from phonolinguistic.labels import EMOTIONS
 from phonolinguistic.provenance import provenance
 from training.corpora import load_corpus
 from training.inputs.text_noise import TextNoise
-from training.release.train_recognition import save_state
 from training.scoring.classification import best_thresholds
+from training.whole_files import write_whole
 
 
 @dataclass
@@ -130,6 +130,11 @@ def make_batches(texts: list[str], settings: Settings, epoch: int) -> list[list[
         groups += [part[j : j + settings.batch] for j in range(0, len(part), settings.batch)]
     rng.shuffle(groups)
     return groups
+
+
+def save_state(path: Path, state: dict) -> None:
+    """The last good state survives a full disk or a kill."""
+    write_whole(path, lambda file: torch.save(state, file))
 
 
 def main() -> None:
