@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from .config import ConfigError, Corpus, checked, read_yaml
 
 CACHE = Path("~/.cache/phonolinguistic")
 
@@ -31,3 +34,27 @@ def add_shared(parser: argparse.ArgumentParser, *names: str, **changes: dict[str
     """Add shared options by name; `changes`: arguments of `add_argument` that differ here, by the option's name."""
     for name in names:
         parser.add_argument(f"--{name}", **SHARED[name] | changes.get(name, {}))
+
+
+def read_corpora(values: Sequence[str]) -> list[Corpus]:
+    """Corpora as `--corpora` gives them: NAME=PATH, or YAML files with a list of what `config.Corpus` describes (also
+    under `corpora` or `data.corpora`, as in a run's configuration).
+
+    Raises:
+        ConfigError: neither of the two, or a wrong key or value in a file.
+    """
+    found = []
+    for value in values:
+        name, equals, path = value.partition("=")
+        if equals:
+            found.append(Corpus(name=name, path=path))
+            continue
+        if Path(value).suffix not in (".yaml", ".yml"):
+            raise ConfigError(f"--corpora {value}; accepted: NAME=PATH, or a YAML file.")
+        listed = read_yaml(value)
+        for key in ("data", "corpora"):
+            listed = listed.get(key, listed) if isinstance(listed, dict) else listed
+        if not isinstance(listed, list) or not listed:
+            raise ConfigError(f"{value} lists no corpora; accepted: a list of {{name, path, ...}}.")
+        found += [checked(Corpus, entry, f"{Path(value).name}: {place}.") for place, entry in enumerate(listed)]
+    return found

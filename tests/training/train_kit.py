@@ -30,7 +30,11 @@ from training.config import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "training" / "configs"
-RECIPES = sorted(path.stem for path in CONFIGS.glob("*.yaml") if "\ntask: " in path.read_text(encoding="utf-8"))
+RECIPES = sorted(
+    str(path.relative_to(CONFIGS).with_suffix(""))
+    for path in (*CONFIGS.glob("*.yaml"), *CONFIGS.glob("release/*.yaml"))
+    if "\ntask: " in path.read_text(encoding="utf-8")
+)
 SENTENCES = ("I am so happy today", "oh no", "you came and stayed with us", "what a sad day", "I am angry")
 
 
@@ -60,7 +64,8 @@ def make_sources(root: Path) -> dict[str, Path]:
         "MIT/ast-finetuned-audioset-10-10-0.4593": save(
             root / "ast", ASTModel(ast), ASTFeatureExtractor(num_mel_bins=16, max_length=48)
         ),
-        "openai/whisper-tiny.en": tiny_asr(root / "whisper"),
+        "openai/whisper-base.en": tiny_asr(root / "whisper"),
+        "sentence-transformers/all-MiniLM-L6-v2": root / "bert",
         "models/fusion": tiny_fusion(root / "fusion"),
     }
 
@@ -99,7 +104,9 @@ def overrides(recipe: str, sources: dict[str, Path], corpus: Path, *more: str) -
         found.append("model.pooled_layers=[2]")
     if "head_hidden_size" in model:
         found.append("model.head_hidden_size=8")
-    found.append(f"data.corpora=[{{name: own, path: {corpus}}}]")
+    first = values["data"]["corpora"][0]
+    labels = first.get("labels", "one")
+    found.append(f"data.corpora=[{{name: own, path: {corpus}, labels: {labels}}}]")
     return [*found, f"data.cache={corpus.parent / 'cache'}", "data.workers=0", "batch_rows=4", "max_steps=2",
             "tracker=null", *more]  # fmt: skip
 
