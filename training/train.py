@@ -25,6 +25,7 @@ from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGr
 from accelerate.utils import DistributedType, ProjectConfiguration, set_seed
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
+from transformers.utils.logging import disable_progress_bar
 
 from phonolinguistic.provenance import provenance
 
@@ -227,6 +228,7 @@ def main(argv: list[str] | None = None) -> int:
     """The command `train`; raises what a user can put right."""
     args = arguments(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    disable_progress_bar()  # transformers' own, one for each model that is written
     run = train(settings_of(args), args.out, args.progress, args.device)
     state = PartialState()
     state.destroy_process_group()

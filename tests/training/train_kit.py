@@ -14,7 +14,8 @@ import numpy as np
 import soundfile
 import torch
 import yaml
-from tiny import bert_config, bert_tokenizer, ctc_tokenizer, hubert_config, tiny_asr, tiny_fusion
+from tiny import bert_config, bert_tokenizer, ctc_tokenizer, hubert_config, tiny_asr
+from tiny_release import write_tiny_model
 from transformers import (
     ASTConfig,
     ASTFeatureExtractor,
@@ -66,7 +67,7 @@ def make_sources(root: Path) -> dict[str, Path]:
         ),
         "openai/whisper-base.en": tiny_asr(root / "whisper"),
         "sentence-transformers/all-MiniLM-L6-v2": root / "bert",
-        "models/fusion": tiny_fusion(root / "fusion"),
+        "models/fusion": write_tiny_model(root / "fusion", multitask=False, pooled_layers=[1, 2]),
     }
 
 
