@@ -27,6 +27,7 @@ USER_ERRORS = (
     ("training.train", "NotFinite"),
     ("training.hub.package", "PublishError"),
     ("training.hub.card", "CardError"),
+    ("training.scoring.metrics_file", "MetricsError"),
     ("phonolinguistic.releases", "ReleaseError"),
     ("phonolinguistic.audio.decoding", "AudioError"),
 )

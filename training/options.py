@@ -58,3 +58,17 @@ def read_corpora(values: Sequence[str]) -> list[Corpus]:
             raise ConfigError(f"{value} lists no corpora; accepted: a list of {{name, path, ...}}.")
         found += [checked(Corpus, entry, f"{Path(value).name}: {place}.") for place, entry in enumerate(listed)]
     return found
+
+
+def pick_device(name: str | None) -> str:
+    """The device asked for, or a GPU where there is one, else "cpu". ConfigError if torch cannot use it."""
+    import torch
+
+    there = torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"
+    try:
+        kind = torch.device(name or there)
+    except RuntimeError:
+        kind = None
+    if kind is None or kind.type not in ("cpu", there) or (kind.index or 0) >= max(1, torch.accelerator.device_count()):
+        raise ConfigError(f"--device {name}; accepted on this machine: cpu{'' if there == 'cpu' else f', {there}'}.")
+    return str(kind)

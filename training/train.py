@@ -40,7 +40,7 @@ from .engine.validation import Validator
 from .inputs.batching import PlannedBatches, make_plan
 from .inputs.collate import Collate, TrainingRows
 from .inputs.dataset import load_rows
-from .options import add_shared, read_corpora
+from .options import add_shared, pick_device, read_corpora
 from .whole_files import write_json
 
 SEED_STRIDE = 100_003  # a prime: no two (seed, batch) of ordinary runs share a random state
@@ -53,6 +53,9 @@ class NotFinite(FloatingPointError):
 
 def make_accelerator(settings: Settings, out: Path, device: str | None = None) -> Accelerator:
     """Accelerate's engine. Layer drop and absent modalities leave parameters unused, so DDP must look for them."""
+    device = device and pick_device(device)
+    if device and device != "cpu":
+        torch.accelerator.set_device_index(torch.device(device).index or 0)
     accelerator = Accelerator(
         # Without `cpu`, processes on CPUs would not find each other.
         cpu=device == "cpu" or not torch.accelerator.is_available(),

@@ -27,6 +27,10 @@ from ..config import ConfigError, Settings, Tower
 
 VERSION = "0.2.0"
 ENGLISH_ONLY_VOCABULARY = 51_864  # tokens of Whisper's .en models; the multilingual ones have more
+SPLITS = (
+    "Training, validation and test as each corpus comes with them; RAVDESS, TESS and speechocean762 as the embedded "
+    "release splits them; where there is no split, speakers are divided: 80 % train, 10 % validate, 10 % test."
+)
 TRAINED = {
     "audio": ("audio",), "text": ("text",), "fusion": ("audio", "text", "fusion"),
     "multitask": ("audio", "text", "fusion", "recognition"),
@@ -82,6 +86,7 @@ def build(settings: Settings) -> tuple[PhonoLinguisticModel, PhonoLinguisticProc
         "trained_heads": list(TRAINED[settings.task]),
         "base_models": sorted(set(sources)),
         "corpora": sorted({corpus.name for corpus in settings.data.corpora}),
+        "splits": SPLITS,
     } | dict(config.release)
     _prepare(model, settings)
     processor = PhonoLinguisticProcessor.build(speech.reader, text.reader, asr_tokenizer)

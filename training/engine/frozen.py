@@ -57,8 +57,8 @@ def _voices(cache: PooledCache, model, rows: Rows, settings: Settings, varied: b
     pooling = model.audio_pooling
     values = np.zeros((len(rows), views, pooling.output_size), np.float32)
     if spoken:
-        clips = _Clips(rows, spoken)
-        raw = cache.clips(clips, [rows.keys[row] for row in spoken], views, change, settings.seed)
+        part = rows.select(spoken)
+        raw = cache.clips(part.audio(), part.keys, views, change, settings.seed)
         mean, deviation = (x.float().cpu().numpy() for x in (pooling.feature_mean, pooling.feature_std))
         values[spoken] = (raw - mean) / deviation
     return values
@@ -74,17 +74,3 @@ def _texts(cache: PooledCache, rows: Rows, settings: Settings, varied: bool) -> 
             versions.append([new or text for new, text in zip(noisy, rows.texts, strict=True)])
     values = cache.texts([text for version in versions for text in version])
     return values.reshape(len(versions), len(rows), -1).swapaxes(0, 1)
-
-
-class _Clips:
-    """Samples of chosen rows, read when asked for."""
-
-    def __init__(self, rows: Rows, chosen: list[int]):
-        self.rows, self.chosen = rows, chosen
-
-    def __len__(self) -> int:
-        return len(self.chosen)
-
-    def __getitem__(self, place: int) -> np.ndarray:
-        audio, row = self.rows.clips[self.chosen[place]]
-        return audio[row]

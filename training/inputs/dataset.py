@@ -24,6 +24,20 @@ SAMPLE_RATE = 16_000
 logger = logging.getLogger(__name__)
 
 
+class Samples(Sequence):
+    """float32 arrays at 16 kHz of rows that have a clip."""
+
+    def __init__(self, clips: Sequence[tuple[DecodedAudio, int]]):
+        self.clips = list(clips)
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        audio, place = self.clips[row]
+        return audio[place]
+
+
 @dataclass(frozen=True)
 class Rows:
     """Rows of one split over all corpora, the same row in each field.
@@ -59,6 +73,10 @@ class Rows:
     @property
     def words(self) -> np.ndarray:
         return np.array([len(text.split()) for text in self.texts], dtype=np.int64)
+
+    def audio(self) -> Samples:
+        """Samples of the rows, which all have a clip, read when asked for."""
+        return Samples(self.clips)
 
     def select(self, rows: np.ndarray) -> Rows:
         """These rows only."""
