@@ -17,8 +17,10 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs, PartialState
@@ -30,13 +32,17 @@ from transformers.utils.logging import disable_progress_bar
 from phonolinguistic.provenance import provenance
 
 from .config import ConfigError, Settings, load_settings
+from .corpora import CorpusError
 from .engine.build import build
-from .engine.checkpoint import Checkpoints, recover_model, save_model
+from .engine.checkpoint import Checkpoints, everywhere, recover_model, save_model
 from .engine.frozen import run_once
 from .engine.losses import balanced_weights, objective
 from .engine.optimiser import make_optimiser, train_mode
 from .engine.progress import Progress, fingerprint
 from .engine.validation import Validator
+from .hub.card import CardError
+from .hub.package import PublishError
+from .hub.push_run import check_push, push_run
 from .inputs.batching import PlannedBatches, make_plan
 from .inputs.collate import Collate, TrainingRows
 from .inputs.dataset import load_rows
@@ -94,6 +100,8 @@ def train(settings: Settings, out: Path, progress: bool = True, device: str | No
         set_seed(settings.seed)
         model, processor = build(settings)
         rows = run_once(settings, rows, model, processor, accelerator.device, show)
+    if settings.hub is not None:
+        _on_main(accelerator, settings.hub.repo, lambda: check_push(settings, model.config.to_dict()))
     (out / "checkpoints").mkdir(parents=True, exist_ok=True)
     config, kind, train_rows = model.config, model.config.speech_kind, rows["train"]
     accumulation, per_step = settings.gradient_accumulation_steps, processes * settings.gradient_accumulation_steps
@@ -195,7 +203,24 @@ def train(settings: Settings, out: Path, progress: bool = True, device: str | No
         write_json(out / "training_run.json", run)
     for tracker in accelerator.trackers:
         tracker.finish()
+    if settings.hub is not None:
+        sent = _on_main(accelerator, settings.hub.repo,
+                        lambda: push_run(settings, out, run, str(accelerator.device), show))  # fmt: skip
+        run["published"] = sent and sent.url
     return run
+
+
+def _on_main(accelerator: Accelerator, repo: str, work: Callable[[], Any]) -> Any:
+    """What `work` gives in the main process; where it fails there, every process stops."""
+    result = error = None
+    if accelerator.is_main_process:
+        try:
+            result = work()
+        except (PublishError, CardError, CorpusError) as caught:
+            error = caught
+    if not everywhere(accelerator, error is None):
+        raise error or PublishError(f"{repo}: see the main process.")
+    return result
 
 
 def config_size(model) -> dict[str, int]:
@@ -214,12 +239,17 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
                seed={"default": None, "help": "default: the configuration's"},
                cache={"default": None, "help": "decoded clips, features; default: the configuration's"},
                corpora={"help": "corpora instead of the configuration's: NAME=PATH, or a YAML file"})  # fmt: skip
+    parser.add_argument("--push-to-hub", metavar="ORG/NAME", help="send the finished model there, with its figures")
+    parser.add_argument("--private", action="store_true", default=None, help="a repository that is made now is private")
     return parser.parse_intermixed_args(argv)
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
     """The file's settings with what the command line says."""
-    given = {"data.cache": args.cache and str(args.cache), "seed": args.seed}
+    given = {
+        "data.cache": args.cache and str(args.cache), "seed": args.seed, "hub.repo": args.push_to_hub,
+        "hub.private": args.private,
+    }  # fmt: skip
     more = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
     if args.corpora:
         listed = [corpus.model_dump(exclude_unset=True) for corpus in read_corpora(args.corpora)]
@@ -238,6 +268,8 @@ def main(argv: list[str] | None = None) -> int:
     if state.is_main_process:
         print(f"{args.out / 'model'}: validation macro-F1 {run['best_macro_f1']:.4f} after {run['steps']} steps; "
               f"data loading {run['training']['data_share']:.1%} of step time")  # fmt: skip
+        if run.get("published"):
+            print(f"published: {run['published']}")
     return 0
 
 

@@ -71,14 +71,14 @@ def make_sources(root: Path) -> dict[str, Path]:
     }
 
 
-def make_corpus(root: Path, train: int = 14, validation: int = 9, **first) -> Path:
+def make_corpus(root: Path, train: int = 14, validation: int = 9, test: int = 0, **first) -> Path:
     """A table of short tones with every emotion; 9 validation rows fill no even number of batches. `first`: cells that
     replace those of the first row."""
     root.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
     rows = []
-    for number in range(train + validation):
-        side = "train" if number < train else "validation"
+    for number in range(train + validation + test):
+        side = "train" if number < train else "validation" if number < train + validation else "test"
         seconds = 0.32 + 0.04 * (number % 5)
         time = np.arange(int(seconds * 16_000)) / 16_000
         wave = 0.2 * np.sin(2 * np.pi * (150 + 40 * (number % 7)) * time) + 0.01 * random.standard_normal(len(time))
