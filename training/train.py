@@ -32,7 +32,7 @@ from transformers.utils.logging import disable_progress_bar
 from phonolinguistic.provenance import provenance
 
 from .config import ConfigError, Settings, load_settings
-from .corpora import CorpusError
+from .corpora import CORPORA, CorpusError
 from .engine.build import build
 from .engine.checkpoint import Checkpoints, everywhere, recover_model, save_model
 from .engine.frozen import run_once
@@ -251,10 +251,13 @@ def settings_of(args: argparse.Namespace) -> Settings:
         "hub.private": args.private,
     }  # fmt: skip
     more = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+    # An override behind --corpora was meant as one: no setting has the name of a corpus.
+    behind = [word for word in args.corpora or [] if "=" in word and word.partition("=")[0] not in CORPORA]
+    args.corpora = [word for word in args.corpora or [] if word not in behind]
     if args.corpora:
         listed = [corpus.model_dump(exclude_unset=True) for corpus in read_corpora(args.corpora)]
         more.insert(0, f"data.corpora={json.dumps(listed)}")
-    return load_settings(args.config, more + args.overrides)
+    return load_settings(args.config, more + args.overrides + behind)
 
 
 def main(argv: list[str] | None = None) -> int:
