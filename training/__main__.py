@@ -65,6 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
         return REFUSED
+    except OSError as error:  # a full disk, a folder that may not be written
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"{name}: {' '.join(str(error.strerror or error).split())}{where}", file=sys.stderr)
+        return REFUSED
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         return INTERRUPTED

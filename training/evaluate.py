@@ -28,7 +28,7 @@ from transformers.utils.logging import disable_progress_bar
 from phonolinguistic.model.configuration_phonolinguistic import PhonoLinguisticConfig
 from phonolinguistic.provenance import provenance
 
-from .config import ConfigError, Corpus
+from .config import ConfigError, Corpus, read_yaml
 from .inputs.release_data import ClipSet, TextSet
 from .options import CACHE, add_shared, pick_device, read_corpora
 from .scoring import plots, report
@@ -202,7 +202,7 @@ def find_asr(subject: Subject, given: Path | None) -> Path | None:
 def evaluate_subjects(
     subjects: Sequence[Subject], corpora: Sequence[Corpus], *, cache: Path | None = None, split: str = "test",
     asr: Path | None = None, transcripts: Path | None = None, heard: int | None = None, limit: int | None = None,
-    seed: int = 0, device: str | None = None, out: Path | None = None, crossval: Path | None = None,
+    seed: int = 0, device: str | None = None, out: Path | None = None, crossval: dict | None = None,
     progress: bool = True,
 ) -> list[tuple[str, dict[str, Any]]]:  # fmt: skip
     """Evaluate models on corpora (none: those of the run); (name, metrics) of each, which are written too.
@@ -210,6 +210,7 @@ def evaluate_subjects(
     Args:
         cache: decoded clips, features and transcripts; None: the run's own, or the usual place.
         transcripts: folder with a corpus's .jsonl by `training transcribe`, or with such a folder for each model.
+        crossval: what `training leave-one-corpus-out` found, to be kept with the figures.
         heard, limit: recognisers read at most so many clips; at most so many clips, and texts a split.
 
     Raises:
@@ -239,7 +240,7 @@ def evaluate_subjects(
         folder = one.folder if out is None else out if len(done) == 1 else out / one.folder.name
         metrics = document(one, found, comparison if found.kind == "multitask" else {}, limit, folder)
         if crossval is not None:
-            metrics["cross_validation"] = json.loads(crossval.read_text(encoding="utf-8"))
+            metrics["cross_validation"] = crossval
         write_metrics(folder, metrics)
         written.append((one.folder.parent.name if one.run else one.folder.name, metrics))
     return written
@@ -292,8 +293,9 @@ def main(argv: list[str] | None = None) -> int:
         found = [(one.folder.name, read_metrics(one.folder)) for one in subjects]
     else:
         settings = {name: getattr(args, name) for name in (
-            "cache", "split", "asr", "transcripts", "heard", "limit", "seed", "device", "out", "crossval", "progress",
+            "cache", "split", "asr", "transcripts", "heard", "limit", "seed", "device", "out", "progress",
         )}  # fmt: skip
+        settings["crossval"] = read_yaml(args.crossval) if args.crossval else None  # JSON is YAML
         found = evaluate_subjects(subjects, read_corpora(args.corpora or []), **settings)
     print(report.markdown(found))
     return 0

@@ -194,6 +194,8 @@ def test_command_names_what_is_wrong(models, tmp_path, capsys):
         ([model, "--corpora", "own"], "accepted: NAME=PATH"),
         ([model, "--corpora", f"own={tmp_path}/none.csv"], "own"),
         ([model, "--corpora", "own=x.csv", "--asr", str(tmp_path)], "own"),
+        ([model, "--corpora", "own=x.csv", "--crossval", f"{tmp_path}/none.json"], "none.json cannot be read"),
+        ([model, "--corpora", "own=x.csv", "--transcripts", str(tmp_path / "none")], "own"),
     ):
         assert main(["evaluate", *arguments, "--cache", str(tmp_path / "c")]) == 2
         error = capsys.readouterr().err

@@ -40,6 +40,19 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments, message, capsys, tmp_p
     assert message in error and error.count("\n") == 1 and "Traceback" not in error
 
 
+def test_a_place_that_cannot_be_written_is_one_line(capsys, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    command = ["transcribe", "--model", "m", "--corpus", "own", "--path", "p", "--out", "x.jsonl"]
+
+    def write(arguments):
+        (tmp_path / "file" / "inside").write_text("")
+
+    monkeypatch.setattr("training.transcribe.main", write)
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("transcribe: Not a directory") and error.count("\n") == 1
+
+
 def test_only_what_a_user_can_put_right_is_shortened():
     assert all(is_user_error(kind("x")) for kind in (ConfigError, CorpusError, PublishError))
     assert not is_user_error(ValueError("x")) and not is_user_error(RuntimeError("x"))

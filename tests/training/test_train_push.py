@@ -51,6 +51,7 @@ def test_a_run_is_on_the_hub_with_its_own_figures(hub, material, tmp_path, capsy
     assert info.private and {"README.md", "config.json", "metrics.json", "training.json", "model.safetensors"} <= files
     results = content(repo, "metrics.json")["results"]
     assert {(r["corpus"], r["split"], r["mode"]) for r in results} >= {("own", "test", m) for m in ("audio", "fusion")}
+    assert {r["n"] for r in results if r.get("note") != "recognition"} == {7}  # the test rows; 9 validate
     record = content(repo, "training.json")["train"]
     assert record["settings"]["heads_learning_rate"] == 3e-4 and record["steps"] == 2
     assert str(material[0]) not in json.dumps(record) + json.dumps(content(repo, "metrics.json"))
