@@ -23,12 +23,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import snapshot_download
 from transformers.utils.logging import disable_progress_bar
 
 from phonolinguistic.model.configuration_phonolinguistic import PhonoLinguisticConfig
 from phonolinguistic.provenance import provenance
 
 from .config import ConfigError, Corpus, read_yaml
+from .hub.errors import hub_errors
 from .inputs.release_data import ClipSet, TextSet
 from .options import CACHE, add_shared, pick_device, read_corpora
 from .scoring import plots, report
@@ -53,11 +55,12 @@ CORPUS_NOTES = {
 
 @dataclass(frozen=True)
 class Subject:
-    """A model to be evaluated. run: what training_run.json says, if it is a run's."""
+    """A model to be evaluated. run: what training_run.json says, if it is a run's; pulled: it came from the Hub."""
 
     folder: Path
     config: PhonoLinguisticConfig
     run: dict[str, Any] | None
+    pulled: bool = False
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -72,7 +75,15 @@ class Subject:
 
 
 def subject(path: Path) -> Subject:
-    """The model at a path: its directory, or that of a run. ConfigError if there is none."""
+    """The model at a path: its directory, or that of a run; or org/name on the Hub.
+
+    Raises:
+        ConfigError: there is none. PublishError: the Hub does not give it.
+    """
+    pulled = not path.exists() and len(path.parts) == 2
+    if pulled:
+        with hub_errors(str(path)):
+            path = Path(snapshot_download(str(path), allow_patterns=["*.json", "*.safetensors", "*.txt"]))
     folder = model_folder(path)
     if not (folder / "config.json").is_file():
         if (path / "checkpoints").is_dir():
@@ -82,7 +93,7 @@ def subject(path: Path) -> Subject:
         config = PhonoLinguisticConfig.from_pretrained(folder)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: {str(error).splitlines()[0]}") from error
-    return Subject(folder, config, read_run(path))
+    return Subject(folder, config, read_run(path), pulled)
 
 
 def evaluate(
@@ -216,6 +227,8 @@ def evaluate_subjects(
     Raises:
         ConfigError: no corpora, or a model that knows no corpora was given with runs. CorpusError: no data.
     """
+    if out is None and any(one.pulled for one in subjects):
+        raise ConfigError("the figures of a model on the Hub have no place yet; name one with --out DIR.")
     device = pick_device(device)
     done, sets = [], None
     for one in subjects:

@@ -61,6 +61,17 @@ def test_a_run_is_on_the_hub_with_its_own_figures(hub, material, tmp_path, capsy
     assert AutoModel.from_pretrained(repo, trust_remote_code=True).config.release["corpora"] == ["own"]
 
 
+def test_what_is_on_the_hub_can_be_evaluated(hub, material, tmp_path, capsys):
+    assert main(command(material, tmp_path / "run", "team/pulled", BASES)) == 0
+    asked = ["evaluate", "team/pulled", "--corpora", f"own={material[2]}", "--cache", str(tmp_path / "cache")]
+    assert main(asked) == 2 and "name one with --out DIR" in capsys.readouterr().err
+    assert main([*asked, "--out", str(tmp_path / "figures"), "--no-progress"]) == 0
+    found = json.loads((tmp_path / "figures" / "metrics.json").read_text())
+    assert found["results"] == content("team/pulled", "metrics.json")["results"]
+    assert main(["evaluate", "team/nothing", *asked[2:]]) == 2
+    assert "team/nothing does not exist" in capsys.readouterr().err
+
+
 def test_two_processes_push_once_what_one_would(hub, material, tmp_path):
     alone = command(material, tmp_path / "one", "team/one", BASES, "gradient_accumulation_steps=2")
     assert main(alone) == 0
