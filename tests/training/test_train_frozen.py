@@ -56,12 +56,19 @@ def test_a_row_has_versions_and_validation_has_none(material):
     rows = load_rows(wanted, progress=False)
     rows["train"] = dataclasses.replace(rows["train"], clips=[None, *rows["train"].clips[1:]])
     model, processor = build(wanted)
+    model.audio_pooling.feature_mean.fill_(0.3)
+    model.audio_pooling.feature_std.fill_(2.0)
     found = frozen.run_once(wanted, rows, model, processor, "cpu", progress=False)
     voices, words = found["train"].audio_pooled, found["train"].text_pooled
     assert voices.shape[:2] == words.shape[:2] == (14, 3)
     assert not voices[0].any() and voices[1:].any(2).all()
     assert not np.allclose(voices[1, 0], voices[1, 1]) and not np.allclose(voices[1, 1], voices[1, 2])
     assert found["validation"].audio_pooled.shape[:2] == (9, 1)
+    batch = processor(audio=[rows["train"].audio()[1]], text=[rows["train"].texts[1]])
+    with torch.inference_mode():
+        running = model.eval()(**batch)
+    assert np.allclose(voices[1, 0], running.audio_pooled[0], atol=1e-4)
+    assert np.allclose(words[1, 0], running.text_pooled[0], atol=1e-4)
 
 
 @pytest.mark.parametrize(
