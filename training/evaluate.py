@@ -1,14 +1,14 @@
-"""Evaluate model directories on the test sets at hand and write metrics.json and plots into them.
+"""Evaluate models on the test split of any corpora and write metrics.json and plots into them.
 
-    python -m training.evaluate --models models/fusion models/multitask --asr models/asr --cache DIR \\
-        --ravdess FILE --tess FILE --goemotions FILE --meld FILE --speechocean762 FILE
-    python -m training.evaluate --models models/fusion models/multitask --markdown      # tables from metrics.json
+    python -m training evaluate runs/own                                    # the corpora that the run was trained on
+    python -m training evaluate models/fusion --corpora own=clips.csv --asr models/asr
+    python -m training evaluate models/fusion models/multitask --corpora corpora.yaml --asr models/asr
+    python -m training evaluate models/fusion models/multitask --markdown   # tables from metrics.json
 
-A corpus that is not given is not evaluated. Test sets (release split): RAVDESS fold-1 actors, the younger actress of
-TESS, the official tests of GoEmotions and MELD, speechocean762's without sentences that its training part holds, and
-constructed pairs (docs/pairs.md). Everything expensive (pooled features, transcripts) is kept in the cache under a hash
-of the weights, so a second run takes seconds and an interrupted one goes on. Where both kinds of model are given, the
-two are compared row by row.
+Clips give figures of voice, words and both, and word error rates where the model or --asr writes transcripts; texts
+give figures of the words; where there are both, constructed pairs (docs/pairs.md) are judged, too. Everything expensive
+(pooled features, transcripts) is kept in the cache under a hash of the weights, so a second run takes seconds and an
+interrupted one goes on. Where both kinds of model are given, the two are compared row by row.
 """
 
 from __future__ import annotations
@@ -16,74 +16,116 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import sys
 import time
-from importlib import import_module
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import snapshot_download
+from transformers.utils.logging import disable_progress_bar
 
-from .corpora import CorpusError
-from .inputs.release_data import ClipSet, TextSet, load_clips, load_texts
+from phonolinguistic.model.configuration_phonolinguistic import PhonoLinguisticConfig
+from phonolinguistic.provenance import provenance
+
+from .config import ConfigError, Corpus, read_yaml
+from .hub.errors import hub_errors
+from .inputs.release_data import ClipSet, TextSet
+from .options import CACHE, add_shared, pick_device, read_corpora
 from .scoring import plots, report
 from .scoring.asr import normaliser
-from .scoring.evaluation import Evaluated, Evaluator, difference
-from .whole_files import write_json
+from .scoring.evaluation import HEADS, SAY_NOTHING, Evaluated, Evaluator, difference
+from .scoring.metrics_file import read_metrics, write_metrics
+from .scoring.run_metrics import model_folder, read_run, training_facts
+from .scoring.test_sets import SPLITS, TestSets, load_test_sets
+from .transcribe import read_transcripts
 
-CLIPS, TEXTS, READ = ("ravdess", "tess"), ("goemotions", "meld"), ("speechocean762", "ravdess")
-NOTES = (
+EMBEDDED_ASR = Path(__file__).resolve().parent.parent / "models" / "asr"
+PAIRS_NOTE = (
     "Constructed pairs put a test clip and a test utterance together by their labels; their accuracy is higher than "
-    "fusion can be on real speech (docs/pairs.md).",
-    "The sentences of RAVDESS and TESS say nothing about the emotion, and are the same in training and test.",
-    "The multi-task recogniser was trained on speechocean762's training speakers and on RAVDESS's two sentences, the "
-    "off-the-shelf one on neither: its lower word error rates there hold for such speakers and sentences only.",
-    "TESS's test is one speaker and RAVDESS's four: intervals are by clip and do not tell how other speakers would do.",
+    "fusion can be on real speech (docs/pairs.md)."
 )
+CORPUS_NOTES = {
+    "ravdess": "The sentences of RAVDESS say nothing about the emotion, and are the same in training and test.",
+    "tess": "The sentences of TESS say nothing about the emotion, and its test is one speaker: intervals are by clip "
+    "and do not tell how other speakers would do.",
+}
 
 
-def load_sets(args: argparse.Namespace) -> tuple[dict[str, ClipSet], dict[str, TextSet]]:
-    """Test clips by corpus (labelled ones, and speechocean762's), and utterances of all splits."""
-    clips: dict[str, ClipSet] = {}
-    for name in dict.fromkeys((*CLIPS, *READ)):
-        path = getattr(args, name)
-        if path is not None:
-            found = load_clips(name, path, args.cache).split("test")
-            if name in CLIPS:
-                found = found.select([row for row, own in enumerate(found.labels) if own >= 0])
-            rows = range(len(found)) if args.limit is None else range(0, len(found), max(1, len(found) // args.limit))
-            clips[name] = found.select(list(rows)[: args.limit])
-    texts = {n: load_texts(n, getattr(args, n), limit=args.limit) for n in TEXTS if getattr(args, n) is not None}
-    return clips, texts
+@dataclass(frozen=True)
+class Subject:
+    """A model to be evaluated. run: what training_run.json says, if it is a run's; pulled: it came from the Hub."""
+
+    folder: Path
+    config: PhonoLinguisticConfig
+    run: dict[str, Any] | None
+    pulled: bool = False
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Heads that were trained."""
+        trained = self.config.release.get("trained_heads") or HEADS
+        return tuple(head for head in HEADS if head in trained)
+
+    @property
+    def corpora(self) -> list[Corpus]:
+        """What the run was trained on."""
+        return [Corpus(**entry) for entry in self.run["settings"]["data"]["corpora"]] if self.run else []
 
 
-def evaluate(evaluator: Evaluator, clips: dict[str, ClipSet], texts: dict[str, TextSet], normalise) -> Evaluated:
-    """All figures of one model."""
+def subject(path: Path) -> Subject:
+    """The model at a path: its directory, or that of a run; or org/name on the Hub.
+
+    Raises:
+        ConfigError: there is none. PublishError: the Hub does not give it.
+    """
+    pulled = not path.exists() and len(path.parts) == 2
+    if pulled:
+        with hub_errors(str(path)):
+            path = Path(snapshot_download(str(path), allow_patterns=["*.json", "*.safetensors", "*.txt"]))
+    folder = model_folder(path)
+    if not (folder / "config.json").is_file():
+        if (path / "checkpoints").is_dir():
+            raise ConfigError(f"{path} is a run that is not finished: start its command again, it goes on.")
+        raise ConfigError(f"{path} holds no model; accepted: a model's directory, or that of a run.")
+    try:
+        config = PhonoLinguisticConfig.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {str(error).splitlines()[0]}") from error
+    return Subject(folder, config, read_run(path), pulled)
+
+
+def evaluate(
+    evaluator: Evaluator, clips: Mapping[str, ClipSet], texts: Mapping[str, TextSet], normalise, split: str = "test"
+) -> Evaluated:
+    """All figures of one model on clips and texts by corpus."""
     found = Evaluated(evaluator.mode)
-    for name in CLIPS:
-        if name in clips:
-            evaluator.on_clips(clips[name], found)
-    for part in texts.values():
-        evaluator.on_texts(part, found)
-    labelled = [clips[name] for name in CLIPS if name in clips]
-    if labelled and texts:
-        evaluator.on_pairs(labelled, list(texts.values()), found)
-    recogniser = "multitask" if evaluator.mode == "multitask" else "off-the-shelf recogniser"
-    for name in READ:
-        if name in clips:
-            evaluator.on_recognition(clips[name], found, normalise, recogniser)
-    evaluator.count_runaways(list(clips.values()), found)
+    labelled = [part.select([row for row, own in enumerate(part.labels) if own >= 0]) for part in clips.values()]
+    labelled = [part for part in labelled if len(part)]
+    for part in labelled:
+        evaluator.on_clips(part, found, split)
+    words = list(texts.values()) if "text" in evaluator.modes else []
+    for part in words:
+        evaluator.on_texts(part, found, split)
+    if labelled and words and evaluator.mode in evaluator.modes:
+        evaluator.on_pairs(labelled, words, found, split)
+    if evaluator.mode in evaluator.modes:
+        recogniser = "multitask" if evaluator.mode == "multitask" else "off-the-shelf recogniser"
+        for part in clips.values():
+            if any(part.references) and evaluator.reads_transcripts(part):
+                evaluator.on_recognition(part, found, normalise, recogniser, split)
+        evaluator.count_runaways(list(clips.values()), found)
     return found
 
 
 def compare(multitask: Evaluated, fusion: Evaluated) -> dict[str, Any]:
     """Multi-task against fusion: accuracy on the same rows, WER on the same clips."""
     found: dict[str, Any] = {"multitask_against_fusion": {}, "recognition_against_asr": {}}
-    for corpus in (*CLIPS, "constructed pairs"):
+    for corpus in dict.fromkeys(result.corpus for result in multitask.results):
         one, other = multitask.find(corpus, "multitask"), fusion.find(corpus, "fusion")
         if one and other and one.labels is not None:
             found["multitask_against_fusion"][corpus] = difference(one, other)
-    for corpus in READ:
         one = multitask.find(corpus, "multitask", "recognition")
         other = fusion.find(corpus, "off-the-shelf recogniser", "recognition")
         if one and other:
@@ -97,28 +139,25 @@ def compare(multitask: Evaluated, fusion: Evaluated) -> dict[str, Any]:
     return found
 
 
-def training_record(folder: Path) -> dict[str, Any]:
-    """What the training runs wrote beside the weights (training.json), with the seconds of all runs added up."""
-    file = folder / "training.json"
-    if not file.is_file():
-        return {}
-    record = json.loads(file.read_text(encoding="utf-8"))
+def training_record(subject: Subject) -> dict[str, Any]:
+    """What is known of the training: of the run, or what stands beside the weights (training.json), with the seconds of
+    all its parts added up."""
+    if subject.run is not None:
+        return training_facts(subject.run)
+    file = subject.folder / "training.json"
+    record = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     parts = [part["seconds"] for part in record.values() if isinstance(part, dict) and part.get("seconds")]
     if parts and "seconds" not in record:
         record["seconds"] = round(sum(parts), 1)
     return record
 
 
-def provenance() -> dict[str, Any]:
-    """Machine and versions, by the package's one place for that."""
-    return import_module("phonolinguistic.provenance").provenance()
-
-
 def draw(found: Evaluated, folder: Path) -> list[str]:
     """Plots of one model; their names relative to its directory."""
     files, curves = [], {}
     for result in found.results:
-        if result.probabilities is None or (result.mode == "text" and result.corpus in (*CLIPS, "constructed pairs")):
+        idle = result.mode == "text" and result.corpus in (*SAY_NOTHING, "constructed pairs")
+        if result.probabilities is None or idle:
             continue
         name = f"{result.mode}_{result.corpus.replace(' ', '_')}"
         title = f"{report.NAMES.get(result.corpus, result.corpus)}, {result.mode}"
@@ -131,11 +170,14 @@ def draw(found: Evaluated, folder: Path) -> list[str]:
     return [str(file.relative_to(folder)) for file in files]
 
 
-def document(folder: Path, found: Evaluated, evaluator: Evaluator, comparison: dict, limit: int | None) -> dict:
-    """The whole metrics.json."""
-    config = evaluator.model.config
-    results = [result.to_dict() for result in found.results]
-    metrics: dict[str, Any] = {"kind": evaluator.mode, "version": config.release.get("version")}
+def document(
+    subject: Subject, found: Evaluated, comparison: dict, limit: int | None = None, out: Path | None = None
+) -> dict[str, Any]:
+    """The whole metrics.json; plots go into `out` (default: the model's directory)."""
+    config, results = subject.config, [result.to_dict() for result in found.results]
+    corpora = {result.corpus for result in found.results}
+    notes = [note for corpus, note in CORPUS_NOTES.items() if corpus in corpora]
+    metrics: dict[str, Any] = {"kind": found.kind, "version": config.release.get("version")}
     if limit is not None:
         metrics["limited_to"] = limit
     metrics |= {
@@ -144,84 +186,137 @@ def document(folder: Path, found: Evaluated, evaluator: Evaluator, comparison: d
         **comparison,
         "runaways": found.runaways,
         "results": results,
-        "notes": list(NOTES),
-        "plots": draw(found, folder),
-        "training": training_record(folder),
+        "notes": [PAIRS_NOTE] * ("constructed pairs" in corpora) + notes,
+        "plots": draw(found, out or subject.folder),
+        "training": training_record(subject),
         "provenance": provenance(),
     }
     metrics["targets"] = report.targets(metrics)
     return {key: value for key, value in metrics.items() if value not in (None, {}, [])}
 
 
-def run(args: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:
-    """Evaluate every directory; (name, metrics) of each, which are written too."""
-    clips, texts = load_sets(args)
-    if not clips and not texts:
-        raise CorpusError("no corpus given: name at least one, e.g. --meld FILE")
-    normalise = normaliser(args.asr)
-    pairs = []
-    for folder in args.models:
-        began = time.perf_counter()
-        given = args.transcripts
-        if given is not None and (given / folder.name).is_dir():
-            given = given / folder.name
-        elif len(args.models) > 1:
-            given = None  # one recogniser's words are not the other's
-        evaluator = Evaluator(folder, args.cache, args.asr, given, args.device, heard=args.heard)
-        pairs.append((folder, evaluator, evaluate(evaluator, clips, texts, normalise)))
-        logging.info("%s: evaluated in %.0f s", folder, time.perf_counter() - began)
-    kinds = {found.kind: found for _, _, found in pairs}
+def find_asr(subject: Subject, given: Path | None) -> Path | None:
+    """The recogniser that a fusion model reads: the one given, the one that its config names as a directory, or the
+    embedded one where that is the one it names; None: the words as the corpora have them."""
+    if given is not None and not (given / "config.json").is_file():
+        raise ConfigError(f"--asr {given} holds no recogniser; accepted: a Whisper's directory.")
+    if given is not None or subject.config.multitask:
+        return given
+    named = subject.config.asr or ""
+    for folder in (subject.folder / named, Path(named)):
+        if named and (folder / "config.json").is_file():
+            return folder
+    embedded = named == "openai/whisper-tiny.en" and (EMBEDDED_ASR / "config.json").is_file()
+    return EMBEDDED_ASR if embedded else None
+
+
+def evaluate_subjects(
+    subjects: Sequence[Subject], corpora: Sequence[Corpus], *, cache: Path | None = None, split: str = "test",
+    asr: Path | None = None, transcripts: Path | None = None, heard: int | None = None, limit: int | None = None,
+    seed: int = 0, device: str | None = None, out: Path | None = None, crossval: dict | None = None,
+    progress: bool = True,
+) -> list[tuple[str, dict[str, Any]]]:  # fmt: skip
+    """Evaluate models on corpora (none: those of the run); (name, metrics) of each, which are written too.
+
+    Args:
+        cache: decoded clips, features and transcripts; None: the run's own, or the usual place.
+        transcripts: folder with a corpus's .jsonl by `training transcribe`, or with such a folder for each model.
+        crossval: what `training leave-one-corpus-out` found, to be kept with the figures.
+        heard, limit: recognisers read at most so many clips; at most so many clips, and texts a split.
+
+    Raises:
+        ConfigError: no corpora, or a model that knows no corpora was given with runs. CorpusError: no data.
+    """
+    if out is None and any(one.pulled for one in subjects):
+        raise ConfigError("the figures of a model on the Hub have no place yet; name one with --out DIR.")
+    device = pick_device(device)
+    done, sets = [], None
+    for one in subjects:
+        began, wanted = time.perf_counter(), list(corpora) or one.corpora
+        if not wanted:
+            raise ConfigError(f"{one.folder} is no run: name corpora to evaluate on, e.g. --corpora own=clips.csv.")
+        own = one.run is not None and cache is None
+        place = Path(one.run["settings"]["data"]["cache"] if own else cache or CACHE).expanduser()
+        seed = one.run["settings"]["seed"] if one.run is not None and not corpora else seed
+        sets = load_test_sets(wanted, one.heads, place if own else place / "audio", split=split, seed=seed, limit=limit,
+                              progress=progress)  # fmt: skip
+        recogniser = find_asr(one, asr)
+        given = sets.given | _given(transcripts, one.folder.name, len(subjects), sets)
+        evaluator = Evaluator(one.folder, place, recogniser, given, device, progress, heard)
+        found = evaluate(evaluator, sets.clips, sets.texts, normaliser(recogniser), split)
+        done.append((one, found))
+        logging.info("%s: evaluated in %.0f s", one.folder, time.perf_counter() - began)
+    kinds = {found.kind: found for _, found in done}
     comparison = compare(kinds["multitask"], kinds["fusion"]) if len(kinds) == 2 else {}
     written = []
-    for folder, evaluator, found in pairs:
-        own = comparison if found.kind == "multitask" else {}
-        metrics = document(folder, found, evaluator, own, args.limit)
-        if args.crossval is not None:
-            metrics["cross_validation"] = json.loads(args.crossval.read_text(encoding="utf-8"))
-        write_json(folder / "metrics.json", metrics)
-        written.append((folder.name, metrics))
+    for one, found in done:
+        folder = one.folder if out is None else out if len(done) == 1 else out / one.folder.name
+        metrics = document(one, found, comparison if found.kind == "multitask" else {}, limit, folder)
+        if crossval is not None:
+            metrics["cross_validation"] = crossval
+        write_metrics(folder, metrics)
+        written.append((one.folder.parent.name if one.run else one.folder.name, metrics))
     return written
+
+
+def _given(folder: Path | None, model: str, models: int, sets: TestSets) -> dict[str, str]:
+    """Clip id -> transcript, of a folder given on the command line."""
+    if folder is None:
+        return {}
+    if (folder / model).is_dir():
+        folder = folder / model
+    elif models > 1:
+        return {}  # one recogniser's words are not the other's
+    files = [folder / f"{corpus}.jsonl" for corpus in sets.clips]
+    return {name: text for file in files if file.is_file() for name, text in read_transcripts(file).items()}
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--models", nargs="+", type=Path, required=True, help="one, or a fusion and a multi-task one")
-    parser.add_argument("--asr", type=Path, help="recogniser of a fusion model; its spelling table normalises texts")
-    for name in dict.fromkeys((*CLIPS, *TEXTS, *READ)):
-        parser.add_argument(f"--{name}", type=Path, help="parquet file or official folder")
-    parser.add_argument(
-        "--transcripts", type=Path, help="folder of training.transcribe's files, or of one for each model"
-    )
-    parser.add_argument("--heard", type=int, help="recognisers read at most N clips of each corpus")
-    parser.add_argument("--cache", type=Path, default=Path("~/.cache/phonolinguistic"))
-    parser.add_argument("--crossval", type=Path, help="result of training.scoring.crossval, taken into metrics.json")
-    parser.add_argument("--limit", type=int, help="at most N clips a corpus and N utterances a split")
-    parser.add_argument("--device", default="cpu")
+    parser = argparse.ArgumentParser(prog="python -m training evaluate", description=__doc__.split("\n\n")[0])
+    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL_OR_RUN", help="one, or one of each kind")
+    add_shared(parser, "corpora", "cache", "out", "seed", "device", "progress", cache={"default": None},
+               corpora={"help": "NAME=PATH, or a YAML file with a list of {name, path, ...}; default: the run's own"},
+               out={"help": "where metrics.json and plots go; default: beside the weights"})  # fmt: skip
+    parser.add_argument("--split", choices=SPLITS, default="test")
+    parser.add_argument("--asr", type=Path, metavar="DIR", help="recogniser of a fusion model")
+    parser.add_argument("--transcripts", type=Path, metavar="DIR", help="CORPUS.jsonl of `training transcribe`, or a "
+                        "folder of them for each model")  # fmt: skip
+    parser.add_argument("--heard", type=int, metavar="N", help="recognisers read at most N clips of each corpus")
+    parser.add_argument("--limit", type=int, metavar="N", help="at most N clips a corpus and N texts a split")
+    parser.add_argument("--crossval", type=Path, metavar="FILE", help="result of `training leave-one-corpus-out`")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--markdown", action="store_true", help="print tables of metrics.json, evaluate nothing")
     args = parser.parse_args(argv)
-    args.cache = args.cache.expanduser()
+    for name in ("heard", "limit", "threads"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            parser.error(f"--{name} is {getattr(args, name)}; accepted: 1 or more")
     return args
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; 0, or 2 with one line on stderr if the input is at fault."""
+    """The command `evaluate`; raises what a user can put right."""
     args = arguments(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    disable_progress_bar()  # transformers' own, one for each model that is loaded
     if args.threads:
         torch.set_num_threads(args.threads)
-    try:
-        if args.markdown:
-            found = [(f.name, json.loads((f / "metrics.json").read_text(encoding="utf-8"))) for f in args.models]
-        else:
-            found = run(args)
-    except (CorpusError, OSError, ValueError) as error:
-        print(f"evaluate: {error}", file=sys.stderr)
-        return 2
+    subjects = [subject(path) for path in args.models]
+    if args.markdown:
+        found = [(one.folder.name, read_metrics(one.folder)) for one in subjects]
+    else:
+        settings = {name: getattr(args, name) for name in (
+            "cache", "split", "asr", "transcripts", "heard", "limit", "seed", "device", "out", "progress",
+        )}  # fmt: skip
+        settings["crossval"] = read_yaml(args.crossval) if args.crossval else None  # JSON is YAML
+        found = evaluate_subjects(subjects, read_corpora(args.corpora or []), **settings)
     print(report.markdown(found))
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    import sys
+
+    from .__main__ import main as door
+
+    sys.exit(door(["evaluate", *sys.argv[1:]]))

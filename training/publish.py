@@ -1,7 +1,7 @@
 """Sends a trained model to the Hub: weights, config with remote code, processor, card, metrics.
 
-    python -m training.publish models/multitask org/name --private --tag v0.2.0 --dry-run
-    python -m training.publish --all org --models models --collection "Emotion from speech"
+    python -m training publish models/multitask org/name --private --tag v0.2.0 --dry-run
+    python -m training publish --all org --models models --collection "Emotion from speech"
 
 Nothing is sent unless the whole directory passes: trained heads, all tensors, metrics.json, a complete card. One commit
 a model, so that a reader never sees half of one; large files that arrived before a cut are not sent again. The token
@@ -99,7 +99,7 @@ def add_to_collection(title: str, namespace: str, repo_ids: list[str], token: st
 
 
 def parser() -> argparse.ArgumentParser:
-    found = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    found = argparse.ArgumentParser(prog="python -m training publish", description=__doc__.splitlines()[0])
     found.add_argument("directory", nargs="?", type=Path, help="trained model; with --all: left out")
     found.add_argument("repo", help="org/name; with --all: org")
     found.add_argument("--all", action="store_true", help="publish fusion and multitask, as org/phonolinguistic-KIND")

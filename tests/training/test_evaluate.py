@@ -13,6 +13,7 @@ from tiny_release import write_tiny_model
 
 from phonolinguistic.model.processing_phonolinguistic import PhonoLinguisticProcessor
 from training import evaluate
+from training.__main__ import main
 from training.hub.card_metrics import read_results
 from training.scoring import report
 from training.scoring.asr import normaliser
@@ -49,8 +50,8 @@ def done(models, sets, tmp_path_factory):
         found[name] = evaluator, evaluate.evaluate(evaluator, *sets, normaliser())
     comparison = evaluate.compare(found["multitask"][1], found["fusion"][1])
     written = {}
-    for name, (evaluator, result) in found.items():
-        written[name] = evaluate.document(models / name, result, evaluator, comparison, None)
+    for name, (_, result) in found.items():
+        written[name] = evaluate.document(evaluate.subject(models / name), result, comparison)
         write_json(models / name / "metrics.json", written[name])
     return cache, found, written
 
@@ -62,14 +63,16 @@ def test_every_mode_on_every_set(done):
         reader = "multitask" if kind == "multitask" else "off-the-shelf recogniser"
         expected = {(c, m, False) for c in ("ravdess", "tess", "constructed pairs") for m in ("audio", "text", kind)}
         expected |= {("goemotions", "text", False), ("meld", "text", False)}
-        expected |= {("speechocean762", reader, True), ("ravdess", reader, True)}
+        expected |= {(c, reader, True) for c in ("speechocean762", "ravdess", "tess")}
         assert found == expected
         assert metrics["runaways"]["clips"] > 10 and metrics["provenance"]["versions"]
         assert metrics["calibration"]["temperatures"][kind] > 0
         assert {row["what"] for row in metrics["targets"]} >= {"MELD: weighted F1", "runaway transcripts"}
         line = metrics["summary"]["MELD, text"]
         assert line["count"] == 28 and line["accuracy"] <= 100
-        assert "temperature" in next(r for r in metrics["results"] if r["mode"] == "audio")
+        own = {"audio": 1.5, "text": 0.8, "multitask": 1.2, "fusion": 1.1}  # as write_tiny_model leaves them
+        found = {r["mode"]: r["temperature"] for r in metrics["results"] if "temperature" in r}
+        assert found == {mode: own[mode] for mode in ("audio", "text", kind)}
 
 
 def test_figures_are_those_of_the_model_itself(done, models, sets):
@@ -136,16 +139,26 @@ def test_transcripts_go_on_after_a_torn_line(tmp_path, models):
     lines = file.read_text().splitlines()
     file.write_text("\n".join(lines[:3]) + '\n{"id": "ravd')
     assert transcripts(models / "asr", made, tmp_path, batch_size=2, progress=False) == whole
-    given = tmp_path / "given"
-    given.mkdir()
-    (given / "ravdess.jsonl").write_text(json.dumps({"id": made.ids[0], "text": "by hand"}) + "\n")
+    given = {made.ids[0]: "by hand"}
     assert transcripts(models / "asr", made, tmp_path / "other", given, progress=False)[0] == "by hand"
 
 
-def test_a_fusion_model_needs_its_recogniser(models, sets, tmp_path):
+def test_without_a_recogniser_the_words_are_the_corpus_own(models, sets, tmp_path):
     evaluator = Evaluator(models / "fusion", tmp_path, progress=False)
-    with pytest.raises(ValueError, match="--asr"):
-        evaluator.hear(sets[0]["ravdess"])
+    some = sets[0]["ravdess"]
+    assert evaluator.hear(some) == some.references
+    found = evaluate.evaluate(evaluator, {"ravdess": some}, {}, normaliser())
+    assert found.find("ravdess", "fusion").note == "words as the corpus has them"
+    assert found.find("ravdess", "off-the-shelf recogniser") is None  # no error rate of what no recogniser wrote
+
+
+def test_heads_that_were_not_trained_have_no_figures(models, sets, tmp_path):
+    folder = write_tiny_model(tmp_path / "voice", multitask=False)
+    config = json.loads((folder / "config.json").read_text())
+    config["release"]["trained_heads"] = ["audio"]
+    (folder / "config.json").write_text(json.dumps(config))
+    found = evaluate.evaluate(Evaluator(folder, tmp_path, progress=False), *sets, normaliser())
+    assert {result.mode for result in found.results} == {"audio"}
 
 
 def test_difference_by_hand():
@@ -162,22 +175,37 @@ def test_difference_by_hand():
         difference(result(1, "a"), Result("r", "test", "b", {}, None, np.eye(7), np.arange(7)))
 
 
-def test_command_writes_metrics_and_prints_tables(models, tmp_path, capsys, monkeypatch):
+def test_command_writes_metrics_and_prints_tables(models, tmp_path, capsys):
     places = {"goemotions": goemotions(tmp_path / "g"), "meld": meld(tmp_path / "m", clips=False)}
-    corpora = [arg for name, place in places.items() for arg in (f"--{name}", str(place))]
+    corpora = [f"{name}={place}" for name, place in places.items()]
     folder = str(models / "multitask")
-    assert evaluate.main(["--models", folder, "--cache", str(tmp_path / "c"), *corpora]) == 0
+    assert main(["evaluate", folder, "--cache", str(tmp_path / "c"), "--corpora", *corpora]) == 0
     printed = capsys.readouterr().out
     assert "| MELD, text |" in printed and 'MELD, always "' in printed
-    assert evaluate.main(["--models", folder, "--markdown"]) == 0
+    assert main(["evaluate", folder, "--markdown"]) == 0
     assert capsys.readouterr().out == printed
 
 
 def test_command_names_what_is_wrong(models, tmp_path, capsys):
-    assert evaluate.main(["--models", str(models / "fusion"), "--cache", str(tmp_path)]) == 2
-    assert "no corpus given" in capsys.readouterr().err
-    assert evaluate.main(["--models", str(tmp_path), "--markdown"]) == 2
-    assert "metrics.json" in capsys.readouterr().err
+    model = str(models / "fusion")
+    (tmp_path / "half" / "checkpoints").mkdir(parents=True)
+    for arguments, message in (
+        ([model], "is no run: name corpora to evaluate on"),
+        ([str(tmp_path)], "holds no model"),
+        ([str(tmp_path / "half")], "not finished"),
+        ([model, "--corpora", "own"], "accepted: NAME=PATH"),
+        ([model, "--corpora", f"own={tmp_path}/none.csv"], "own"),
+        ([model, "--corpora", "own=x.csv", "--asr", str(tmp_path)], "own"),
+        ([model, "--corpora", "own=x.csv", "--crossval", f"{tmp_path}/none.json"], "none.json cannot be read"),
+        ([model, "--corpora", "own=x.csv", "--transcripts", str(tmp_path / "none")], "own"),
+    ):
+        assert main(["evaluate", *arguments, "--cache", str(tmp_path / "c")]) == 2
+        error = capsys.readouterr().err
+        assert message in error and error.count("\n") == 1
+    bare = write_tiny_model(tmp_path / "bare")
+    (bare / "metrics.json").write_text("{}")
+    assert main(["evaluate", str(bare), "--markdown"]) == 2
+    assert "no list of results" in capsys.readouterr().err
 
 
 def test_what_falls_short_is_shown():

@@ -1,17 +1,19 @@
 """The release's text tower: a smaller vocabulary, and its training on two corpora of text."""
 
-import json
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from tiny import bert_config, bert_tokenizer
+import train_kit
+from tiny import bert_config, bert_tokenizer, tiny_asr
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, BertTokenizerFast
 
 from phonolinguistic.labels import EMOTIONS
-from training.release import train_text
+from phonolinguistic.model.modeling_phonolinguistic import PhonoLinguisticModel
+from training.config import load_settings
+from training.release.assemble import POOLING, assemble
 from training.release.prune_vocabulary import SPECIAL, choose_pieces, prune
+from training.train import train
 
 TEXTS = ("i am so happy today", "oh no what a day", "i am sad", "that day you came and stayed", "angry with you")
 
@@ -52,12 +54,6 @@ def test_pruned_encoder_says_the_same_where_its_pieces_are_kept(encoder, tmp_pat
     assert "".join(small.tokenize("rarely")).replace("##", "") == "rarely" and "[UNK]" not in small.tokenize("rarely")
 
 
-def test_loss_is_least_at_the_labels():
-    labels = torch.tensor([[1.0, 0, 0, 0, 0, 0, 1]])
-    right, wrong = (torch.full((1, 7), -3.0).index_fill(1, torch.tensor(places), 3.0) for places in ([0, 6], [1, 2]))
-    assert train_text.text_loss(right, labels) < train_text.text_loss(wrong, labels)
-
-
 def corpora(folder):
     """The two corpora as parquet files: 28 training texts, 7 for validation and 7 for the test in each."""
     places = range(42)
@@ -71,35 +67,31 @@ def corpora(folder):
     )
     more = {"emotion": [names[0] for names in labels], "speaker": ["Ann"] * 42, "dialogue_id": places}
     pq.write_table(pa.table(shared | more | {"utterance_id": places}), folder / "meld.parquet")
-    return ["--goemotions", str(folder / "goemotions.parquet"), "--meld", str(folder / "meld.parquet")]
+    return [f"data.corpora.0.path={folder / 'goemotions.parquet'}", f"data.corpora.1.path={folder / 'meld.parquet'}"]
 
 
-def test_a_killed_run_ends_with_the_same_weights(tmp_path, monkeypatch):
+def test_two_corpora_under_one_head(tmp_path):
     torch.manual_seed(0)
     torch.set_num_threads(1)
     BertModel(bert_config()).save_pretrained(tmp_path / "bert")
     bert_tokenizer().save_pretrained(tmp_path / "bert")
-    command = ["train_text", "--text", str(tmp_path / "bert"), "--epochs", "2", *corpora(tmp_path)]
+    given = [f"text.source={tmp_path / 'bert'}", *corpora(tmp_path), "precision=fp32", "epochs=8", "batch_rows=8"]
+    given += ["text.learning_rate=0.003", "heads_learning_rate=0.03", "data.text_noise=0"]
+    run = train(load_settings(train_kit.CONFIGS / "release" / "text.yaml", given), tmp_path / "run", progress=False)
+    assert run["rows"] == {"train": 56, "validation": 14, "test": 14}
+    first, last = run["epochs"][0], run["epochs"][-1]
+    assert last["loss"] < first["loss"]
+    assert last["text_several"]["rows"] == 14 and last["text"]["rows"] < 14  # rows with two labels are in the one alone
+    assert 0 <= last["text_several"]["macro_f1"] <= 1
 
-    def run(name):
-        monkeypatch.setattr("sys.argv", [*command, "--out", str(tmp_path / name)])
-        train_text.main()
-        return torch.load(tmp_path / name / "state.pt", weights_only=False)["model"]
-
-    whole, save = run("whole"), train_text.save_state
-
-    def killed(path, state):
-        save(path, state)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(train_text, "save_state", killed)
-    with pytest.raises(KeyboardInterrupt):
-        run("killed")
-    monkeypatch.setattr(train_text, "save_state", save)
-    resumed = run("killed")
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
-    record = json.loads((tmp_path / "killed" / "training_run.json").read_text())
-    assert [row["epoch"] for row in record["epochs"]] == [1, 2]
-    assert 0 <= record["test"]["meld_weighted_f1"] <= 1 and 0 <= record["test"]["goemotions_macro_f1"] <= 1
-    assert AutoModel.from_pretrained(tmp_path / "killed" / "model").config.vocab_size == len(bert_tokenizer())
-    assert (tmp_path / "killed" / "model" / "text_head.pt").is_file()
+    model, _ = assemble(
+        str(tiny_asr(tmp_path / "asr")),
+        str(tmp_path / "run" / "model"),
+        multitask=False,
+        pooling=POOLING | {"pooled_layers": [2]},
+    )
+    tower = PhonoLinguisticModel.from_pretrained(tmp_path / "run" / "model")
+    assert torch.equal(model.text_head.weight, tower.text_head.weight) and model.config.release["trained_heads"] == [
+        "text"
+    ]
+    assert all(torch.equal(*pair) for pair in zip(model.text.parameters(), tower.text.parameters(), strict=True))

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,10 @@ from training.engine.checkpoint import Checkpoints, DiskError, recover_model
 from training.train import NotFinite, train
 
 RECIPE = "audio_hubert_base"  # layer drop, dropout, SpecAugment: everything random is in it
-LONG = ("precision=bf16", "max_steps=null", "epochs=6", "save_every=3", "batch_rows=2", "accumulation=2", "patience=0")
+LONG = (
+    "precision=bf16", "max_steps=null", "epochs=6", "save_every=3", "batch_rows=2", "gradient_accumulation_steps=2",
+    "patience=0",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +53,7 @@ def same(found, expected):
 
 def test_killed_run_ends_with_the_same_weights(material, straight):
     out = material[0] / "killed"
-    command = [sys.executable, "-m", "training.train", str(train_kit.CONFIGS / f"{RECIPE}.yaml"), "--out", str(out)]
+    command = [sys.executable, "-m", "training", "train", str(train_kit.CONFIGS / f"{RECIPE}.yaml"), "--out", str(out)]
     command += train_kit.overrides(RECIPE, *material[1:], *LONG)
     process = subprocess.Popen(command, cwd=train_kit.ROOT, env=train_kit.environment(), stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 240
@@ -109,8 +113,20 @@ def test_a_kill_between_two_renames_is_mended(tmp_path):
 
 
 def test_checkpoint_of_other_settings_is_refused(material, straight):
-    with pytest.raises(ConfigError, match="of another run.*heads_rate"):
-        train(settings(material, "heads_rate=0.5"), material[0] / "straight", progress=False)
+    with pytest.raises(ConfigError, match="of another run.*heads_learning_rate"):
+        train(settings(material, "heads_learning_rate=0.5"), material[0] / "straight", progress=False)
+
+
+def test_an_old_run_says_so_in_one_line(material, straight, tmp_path):
+    out = tmp_path / "old"
+    shutil.copytree(material[0] / "straight", out)
+    file = Checkpoints(None, out / "checkpoints", {}).latest() / saving.PROGRESS
+    state = json.loads(file.read_text())
+    del state["fingerprint"]["format"]
+    file.write_text(json.dumps(state))
+    with pytest.raises(ConfigError, match="written by an earlier version") as refused:
+        train(settings(material), out, progress=False)
+    assert "\n" not in str(refused.value)
 
 
 def test_nan_stops_the_run_and_names_the_batch(material, monkeypatch, capsys):
@@ -131,7 +147,7 @@ def test_nan_stops_the_run_and_names_the_batch(material, monkeypatch, capsys):
 
 def test_early_stop_writes_its_record_and_the_tracker_its_log(material):
     out = material[0] / "early"
-    still = ("patience=1", "heads_rate=0", "speech.rate=0", "tracker=tensorboard", "log_every=2")
+    still = ("patience=1", "heads_learning_rate=0", "speech.learning_rate=0", "tracker=tensorboard", "log_every=2")
     run = train(settings(material, *still), out, progress=False)
     assert run["stopped_early"] and len(run["epochs"]) == 2
     assert json.loads((out / "training_run.json").read_text())["best_macro_f1"] == run["epochs"][0]["macro_f1"]

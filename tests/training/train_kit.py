@@ -14,7 +14,8 @@ import numpy as np
 import soundfile
 import torch
 import yaml
-from tiny import bert_config, bert_tokenizer, ctc_tokenizer, hubert_config, tiny_asr, tiny_fusion
+from tiny import bert_config, bert_tokenizer, ctc_tokenizer, hubert_config, tiny_asr
+from tiny_release import write_tiny_model
 from transformers import (
     ASTConfig,
     ASTFeatureExtractor,
@@ -30,7 +31,11 @@ from training.config import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "training" / "configs"
-RECIPES = sorted(path.stem for path in CONFIGS.glob("*.yaml") if "\ntask: " in path.read_text(encoding="utf-8"))
+RECIPES = sorted(
+    str(path.relative_to(CONFIGS).with_suffix(""))
+    for path in (*CONFIGS.glob("*.yaml"), *CONFIGS.glob("release/*.yaml"))
+    if "\ntask: " in path.read_text(encoding="utf-8")
+)
 SENTENCES = ("I am so happy today", "oh no", "you came and stayed with us", "what a sad day", "I am angry")
 
 
@@ -60,19 +65,20 @@ def make_sources(root: Path) -> dict[str, Path]:
         "MIT/ast-finetuned-audioset-10-10-0.4593": save(
             root / "ast", ASTModel(ast), ASTFeatureExtractor(num_mel_bins=16, max_length=48)
         ),
-        "openai/whisper-tiny.en": tiny_asr(root / "whisper"),
-        "models/fusion": tiny_fusion(root / "fusion"),
+        "openai/whisper-base.en": tiny_asr(root / "whisper"),
+        "sentence-transformers/all-MiniLM-L6-v2": root / "bert",
+        "models/fusion": write_tiny_model(root / "fusion", multitask=False, pooled_layers=[1, 2]),
     }
 
 
-def make_corpus(root: Path, train: int = 14, validation: int = 9, **first) -> Path:
+def make_corpus(root: Path, train: int = 14, validation: int = 9, test: int = 0, **first) -> Path:
     """A table of short tones with every emotion; 9 validation rows fill no even number of batches. `first`: cells that
     replace those of the first row."""
     root.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
     rows = []
-    for number in range(train + validation):
-        side = "train" if number < train else "validation"
+    for number in range(train + validation + test):
+        side = "train" if number < train else "validation" if number < train + validation else "test"
         seconds = 0.32 + 0.04 * (number % 5)
         time = np.arange(int(seconds * 16_000)) / 16_000
         wave = 0.2 * np.sin(2 * np.pi * (150 + 40 * (number % 7)) * time) + 0.01 * random.standard_normal(len(time))
@@ -99,7 +105,9 @@ def overrides(recipe: str, sources: dict[str, Path], corpus: Path, *more: str) -
         found.append("model.pooled_layers=[2]")
     if "head_hidden_size" in model:
         found.append("model.head_hidden_size=8")
-    found.append(f"data.corpora=[{{name: own, path: {corpus}}}]")
+    first = values["data"]["corpora"][0]
+    labels = first.get("labels", "one")
+    found.append(f"data.corpora=[{{name: own, path: {corpus}, labels: {labels}}}]")
     return [*found, f"data.cache={corpus.parent / 'cache'}", "data.workers=0", "batch_rows=4", "max_steps=2",
             "tracker=null", *more]  # fmt: skip
 

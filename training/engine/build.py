@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +26,11 @@ from phonolinguistic.model.processing_phonolinguistic import PhonoLinguisticProc
 from ..config import ConfigError, Settings, Tower
 
 VERSION = "0.2.0"
+ENGLISH_ONLY_VOCABULARY = 51_864  # tokens of Whisper's .en models; the multilingual ones have more
+SPLITS = (
+    "Training, validation and test as each corpus comes with them; RAVDESS, TESS and speechocean762 as the embedded "
+    "release splits them; where there is no split, speakers are divided: 80 % train, 10 % validate, 10 % test."
+)
 TRAINED = {
     "audio": ("audio",), "text": ("text",), "fusion": ("audio", "text", "fusion"),
     "multitask": ("audio", "text", "fusion", "recognition"),
@@ -50,13 +56,21 @@ def build(settings: Settings) -> tuple[PhonoLinguisticModel, PhonoLinguisticProc
         ConfigError: a source cannot be loaded, or does not fit the task.
     """
     multitask = settings.task == "multitask"
+    known = list(inspect.signature(PhonoLinguisticConfig).parameters)
+    unknown = sorted(set(settings.model) - set(known))
+    if unknown:
+        raise ConfigError(f"unknown key 'model.{unknown[0]}'; accepted here: {', '.join(known[:-1])}.")
     text = _text(settings)
     speech = _speech(settings)
-    extra = dict(settings.model)
+    asr_tokenizer = _asr_tokenizer(settings)
+    extra = _prompt(speech, asr_tokenizer) | dict(settings.model)
     for start, keys in ((speech, SPEECH_KEYS), (text, TEXT_KEYS)):
         if start.donor is not None:
             extra |= {key: getattr(start.donor.config, key) for key in keys}
-    config = PhonoLinguisticConfig(speech.config, text.config, multitask=multitask, **extra)
+    try:
+        config = PhonoLinguisticConfig(speech.config, text.config, multitask=multitask, **extra)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     model = PhonoLinguisticModel(config)
     for name, start in (("speech", speech), ("text", text)):
         if start.network is not None:
@@ -72,9 +86,10 @@ def build(settings: Settings) -> tuple[PhonoLinguisticModel, PhonoLinguisticProc
         "trained_heads": list(TRAINED[settings.task]),
         "base_models": sorted(set(sources)),
         "corpora": sorted({corpus.name for corpus in settings.data.corpora}),
+        "splits": SPLITS,
     } | dict(config.release)
     _prepare(model, settings)
-    processor = PhonoLinguisticProcessor.build(speech.reader, text.reader, _asr_tokenizer(settings))
+    processor = PhonoLinguisticProcessor.build(speech.reader, text.reader, asr_tokenizer)
     return model, processor
 
 
@@ -150,6 +165,22 @@ def _asr_tokenizer(settings: Settings):
     if isinstance(_loaded(AutoConfig.from_pretrained, settings.speech.source, "speech network"), PhonoLinguisticConfig):
         return _loaded(PhonoLinguisticProcessor.from_pretrained, settings.speech.source, "processor").asr_tokenizer
     return _loaded(AutoTokenizer.from_pretrained, source, "recogniser's tokenizer (asr_tokenizer)")
+
+
+def _prompt(speech: Start, tokenizer) -> dict[str, list[int]]:
+    """How a Whisper's decoder is started: the donor's way, or English words without timestamps."""
+    if tokenizer is None or speech.config.model_type != "whisper":
+        return {}
+    if speech.donor is not None:
+        own = speech.donor.config
+        found = {name: getattr(own, name) for name in ("decoder_prompt_ids", "decoder_begin_suppress_ids")}
+        return {name: ids for name, ids in found.items() if ids is not None}
+    vocabulary = tokenizer.get_vocab()
+    # The English-only models know no language, though their vocabulary names some.
+    many = speech.config.vocab_size > ENGLISH_ONLY_VOCABULARY
+    wanted = [*(["<|en|>", "<|transcribe|>"] if many else []), "<|notimestamps|>"]
+    start = speech.config.decoder_start_token_id
+    return {"decoder_prompt_ids": [start, *(vocabulary[token] for token in wanted if token in vocabulary)]}
 
 
 def _take_heads(model: PhonoLinguisticModel, donor: PhonoLinguisticModel, modality: str) -> None:

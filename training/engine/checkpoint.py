@@ -17,6 +17,7 @@ from ..config import ConfigError
 from ..whole_files import write_json
 
 PROGRESS = "progress.json"
+FORMAT = 2  # change it when a checkpoint no longer continues the run that wrote it
 # What torch and safetensors make of a write that fails, beside OSError itself.
 WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)
 
@@ -41,7 +42,7 @@ class Checkpoints:
     """
 
     def __init__(self, accelerator: Accelerator, folder: Path, fingerprint: dict[str, Any]):
-        self.accelerator, self.folder, self.fingerprint = accelerator, folder, fingerprint
+        self.accelerator, self.folder, self.fingerprint = accelerator, folder, {"format": FORMAT} | fingerprint
 
     def latest(self) -> Path | None:
         """The newest complete checkpoint."""
@@ -91,6 +92,11 @@ class Checkpoints:
             return None
         progress = json.loads((latest / PROGRESS).read_text(encoding="utf-8"))
         kept = progress["fingerprint"]
+        if kept.get("format") != FORMAT:
+            raise ConfigError(
+                f"{latest} was written by an earlier version of this program, whose schedule and masks were others: it "
+                "cannot go on. Choose another --out; the run's model/ is as good as before."
+            )
         changed = sorted(key for key in self.fingerprint if kept.get(key) != self.fingerprint[key])
         if changed:
             shown = "; ".join(f"{key}: {kept.get(key)!r} then, {self.fingerprint[key]!r} now" for key in changed)

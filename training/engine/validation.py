@@ -13,12 +13,14 @@ from torch.utils.data import DataLoader, Subset
 
 from phonolinguistic.calibration import choose_uncertain_threshold, fit_temperature, softmax
 
-from ..inputs.dataset import Collate, Rows, TrainingRows, spelled
+from ..inputs.collate import Collate, TrainingRows, spelled
+from ..inputs.dataset import Rows
 from ..scoring.asr import recognition
-from ..scoring.classification import classification
-from .losses import DECIDING, HEADS
+from ..scoring.classification import best_thresholds, classification, multilabel
+from .losses import DECIDING, HEADS, LOSSES
 
 NAMES = ("audio", "text", "fusion")
+RATES = ("accuracy", "uar", "macro_f1", "weighted_f1")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Validator:
         self.loader = accelerator.prepare_data_loader(loader)
         # FSDP gathers a layer's weights when its parent's `forward` runs, which decoding does not call.
         self.recognises = task == "multitask" and accelerator.distributed_type != DistributedType.FSDP
+        self.recognises = self.recognises and rows.audio_pooled is None  # what runs once does not decode again
 
     @torch.no_grad()
     def __call__(self, model) -> Validation:
@@ -93,20 +96,33 @@ class Validator:
         figures: dict[str, Any] = {}
         labels = self.labels
         for head, values in logits.items():
-            kept = (labels >= 0) & np.isfinite(values).all(1)
-            if not kept.any():
-                continue
-            found = classification(values[kept], labels[kept], resamples=0)
-            rates = {name: round(getattr(found, name), 5) for name in ("accuracy", "uar", "macro_f1", "weighted_f1")}
-            figures[head] = {"rows": found.count} | rates
+            kept = self._kept(head, values)
+            if kept.any():
+                found = classification(values[kept], labels[kept], resamples=0)
+                rates = {name: round(getattr(found, name), 5) for name in RATES}
+                figures[head] = {"rows": found.count} | rates
+            several = self.rows.several & self._answered(head, values) & (self.rows.targets.sum(1) > 0)
+            if several.any():
+                holds = self.rows.targets[several] > 0
+                found = multilabel(values[several], holds, best_thresholds(values[several], holds), resamples=0)
+                figures[f"{head}_several"] = {"rows": found.count, "macro_f1": round(found.macro_f1, 5)}
         deciding = figures.get(DECIDING[self.task])
         figures["macro_f1"] = deciding["macro_f1"] if deciding else 0.0
         references = self.rows.references
         pairs = [(spelled(references[row], self.processor), text) for row, text in sorted(heard.items())
-                 if references[row] and self.rows.clips[row] is not None]  # fmt: skip
+                 if references[row] and self.rows.clips[row] is not None
+                 and self.rows.taught[row, LOSSES.index("recognition")]]  # fmt: skip
         if pairs:
             figures["wer"] = round(recognition([a for a, _ in pairs], [b for _, b in pairs], resamples=0).wer, 5)
         return figures
+
+    def _answered(self, head: str, values: np.ndarray) -> np.ndarray:
+        """(rows,) bool: the row has what the head needs, and its corpus teaches this head."""
+        return self.rows.taught[:, LOSSES.index(head)] & np.isfinite(values).all(1)
+
+    def _kept(self, head: str, values: np.ndarray) -> np.ndarray:
+        """(rows,) bool: answered rows with one label."""
+        return (self.labels >= 0) & self._answered(head, values)
 
     @property
     def labels(self) -> np.ndarray:
@@ -118,7 +134,7 @@ class Validator:
         """Temperature of each mode, and the threshold of "uncertain" of the task's own, into a model's config."""
         temperatures = dict(config.temperatures)
         for head, values in validation.logits.items():
-            kept = (self.labels >= 0) & np.isfinite(values).all(1)
+            kept = self._kept(head, values)
             if not kept.any():
                 continue
             mode = self.task if head == DECIDING[self.task] else head

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from ..scoring.metrics_file import MetricsError, read_metrics
 from .card_facts import BIAS, CAVEATS, KINDS, corpus_facts
 from .card_metrics import METRICS, Result, read_results
 
@@ -91,15 +92,18 @@ def check(text: str) -> None:
 
 
 def _read(directory: Path, config: dict | None, metrics: dict | None) -> Sources:
-    files = {"config.json": config, "metrics.json": metrics}
-    for name in [name for name, given in files.items() if given is None]:
-        try:
-            files[name] = json.loads((directory / name).read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise CardError(f"{name} is missing in {directory.name}: the card is rendered from it.") from error
-        except json.JSONDecodeError as error:
-            raise CardError(f"{name} in {directory.name} is not JSON: {error}") from error
-    return Sources(files["config.json"], files["metrics.json"], _count_parameters(directory))
+    try:
+        if config is None:
+            config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        if metrics is None:
+            metrics = read_metrics(directory)
+    except FileNotFoundError as error:
+        raise CardError(f"config.json is missing in {directory.name}: the card is rendered from it.") from error
+    except json.JSONDecodeError as error:
+        raise CardError(f"config.json in {directory.name} is not JSON: {error}") from error
+    except MetricsError as error:
+        raise CardError(str(error)) from error
+    return Sources(config, metrics, _count_parameters(directory))
 
 
 def _count_parameters(directory: Path) -> int:

@@ -69,7 +69,7 @@ def read_results(metrics: dict) -> list[Result]:
             )
         )
     if not any(result.metrics for result in found):
-        raise ValueError("metrics.json has no results: evaluate the model first (python -m training.evaluate).")
+        raise ValueError("metrics.json has no results: evaluate the model first (python -m training evaluate).")
     return found
 
 

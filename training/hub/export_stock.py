@@ -10,13 +10,13 @@ figures in its card are its own.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 import torch
 from huggingface_hub import CommitOperationAdd, EvalResult, HfApi, ModelCard, ModelCardData
 
+from ..scoring.metrics_file import METRICS_FILE, read_metrics, write_metrics
 from .card import LICENCE
 from .card_facts import corpus_facts
 from .errors import hub_errors
@@ -112,8 +112,7 @@ def _fit(stock, extractor, files: dict[str, Path], cache: Path) -> list[dict]:
 
 
 def _metrics(directory: Path) -> list[dict]:
-    file = directory / "metrics.json"
-    return json.loads(file.read_text(encoding="utf-8")).get("results", []) if file.is_file() else []
+    return read_metrics(directory)["results"] if (directory / METRICS_FILE).is_file() else []
 
 
 def _card(out: Path, model, task: str, figures: list[dict], note: str) -> None:
@@ -163,7 +162,7 @@ print(pipeline("{task}", model="org/name", top_k=None)({call}))
 ```
 """
     (out / "README.md").write_text(str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{body}")), encoding="utf-8")
-    (out / "metrics.json").write_text(json.dumps({"results": figures}, indent=2) + "\n", encoding="utf-8")
+    write_metrics(out, {"results": figures})
 
 
 def push(out: Path, repo_id: str, private: bool = False) -> str:

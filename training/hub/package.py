@@ -149,6 +149,15 @@ def collect(
     return bundle
 
 
+def unpublishable(config: dict, base_models: list[str] | None = None) -> list[str]:
+    """What of a model's configuration stands against publishing it; for a run, before it begins."""
+    if base_models:
+        config = config | {"release": (config.get("release") or {}) | {"base_models": list(base_models)}}
+    problems = _untrained(config)
+    _hub_config(config, None, problems, False)
+    return problems
+
+
 def _missing_files(directory: Path, measured: bool) -> list[str]:
     if not directory.is_dir():
         return ["it is no directory"]

@@ -1,4 +1,4 @@
-"""Waveform augmentation for real microphones, and SpecAugment for waveforms and log-mel spectra.
+"""Waveform augmentation for real microphones (masks on spectra are in spec_augment.py).
 
 Everything reads float32 mono at 16 kHz and a `numpy.random.Generator`: the same generator state gives the same sound.
 
@@ -231,48 +231,3 @@ class Augmenter:
         if rng.random() < s.codec:
             x = through_codec(x, *CODECS[rng.integers(len(CODECS))])
         return np.clip(x, -1, 1).astype(np.float32)
-
-
-# ---- SpecAugment ----------------------------------------------------------------------------------------------------
-
-
-def mask_spectrum(
-    mel: np.ndarray, rng: np.random.Generator, *, bands: int = 2, band_size: int = 12, spans: int = 2,
-    span_share: float = 0.1,
-) -> np.ndarray:  # fmt: skip
-    """SpecAugment (Park et al. 2019) on a (mels, frames) log-mel spectrum, in a copy: masked cells become the mean.
-
-    Args:
-        bands, band_size: how many frequency masks, each up to so many bins.
-        spans, span_share: how many time masks, each up to this share of the frames.
-    """
-    result, fill = mel.copy(), mel.mean()
-    mels, frames = mel.shape
-    for _ in range(bands):
-        size = int(rng.integers(0, min(band_size, mels) + 1))
-        start = int(rng.integers(0, mels - size + 1))
-        result[start : start + size] = fill
-    for _ in range(spans):
-        size = int(rng.integers(0, int(span_share * frames) + 1))
-        start = int(rng.integers(0, frames - size + 1))
-        result[:, start : start + size] = fill
-    return result
-
-
-def mask_waveform(
-    samples: np.ndarray, rng: np.random.Generator, *, bands: int = 2, band_hertz: float = 500.0, spans: int = 2,
-    span_share: float = 0.1,
-) -> np.ndarray:  # fmt: skip
-    """SpecAugment for networks that read the waveform: stop bands and spans of silence; same length."""
-    spectrum = rfft(samples)
-    hertz = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE)
-    for _ in range(bands):
-        width = rng.uniform(0, band_hertz)
-        low = rng.uniform(0, SAMPLE_RATE / 2 - width)
-        spectrum[(hertz >= low) & (hertz < low + width)] = 0
-    result = irfft(spectrum, len(samples)).astype(np.float32)
-    for _ in range(spans):
-        size = int(rng.integers(0, int(span_share * len(samples)) + 1))
-        start = int(rng.integers(0, len(samples) - size + 1))
-        result[start : start + size] = 0
-    return result

@@ -84,16 +84,17 @@ def make_plan(
     return plan
 
 
-class ProcessBatches:
-    """Batch sampler of one process: its turns of every step from `start` on, as lists of (epoch, row)."""
+class PlannedBatches:
+    """Batch sampler: every batch of every step from `start` on, as lists of (epoch, row), in the order in which
+    `accelerate` deals them out to processes. `start` may be set until the first batch is asked for."""
 
-    def __init__(self, plan: list[Step], start: int, process: int, processes: int):
-        self.plan, self.start, self.process, self.processes = plan, start, process, processes
+    def __init__(self, plan: list[Step], start: int = 0):
+        self.plan, self.start = plan, start
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         for step in self.plan[self.start :]:
-            for batch in step.batches[self.process :: self.processes]:
+            for batch in step.batches:
                 yield [(step.epoch, row) for row in batch]
 
     def __len__(self) -> int:
-        return sum(len(step.batches[self.process :: self.processes]) for step in self.plan[self.start :])
+        return sum(len(step.batches) for step in self.plan[self.start :])

@@ -19,6 +19,8 @@ from phonolinguistic.model.configuration_phonolinguistic import PhonoLinguisticC
 from phonolinguistic.model.modeling_phonolinguistic import PhonoLinguisticModel
 from phonolinguistic.model.processing_phonolinguistic import PhonoLinguisticProcessor
 
+from ..config import ConfigError
+
 POOLING = {
     "pooling": "mean",
     "pooled_layers": [2, 3, 4],
@@ -43,11 +45,13 @@ def assemble(
 
     Args:
         speech: a Whisper recogniser's directory or Hub id, or a multi-task directory of ours, whose network is taken.
-        text: a BERT encoder's directory or Hub id.
+        text: a BERT encoder's directory or Hub id, or the model/ of a text run (training/configs/release/text.yaml),
+            whose head comes along.
     """
-    # The recogniser is trained already where there is one; the heads come with training.heads.fit.
+    tower = _text_tower(text)
+    # The recogniser is trained already where there is one, and a text run's head; the others come with heads.fit.
     facts = RELEASE | {"corpora": CORPORA}
-    facts["trained_heads"] = ["recognition"] if multitask else []
+    facts["trained_heads"] = ["recognition"] * multitask + ["text"] * (tower is not None)
     settings = dict(pooling or POOLING) | {"release": facts}
     ours = AutoConfig.from_pretrained(speech).model_type == "phonolinguistic"
     recogniser = None
@@ -59,19 +63,39 @@ def assemble(
         settings |= {"decoder_prompt_ids": [end + 1, end + 2], "decoder_begin_suppress_ids": [220, end]}
     else:
         settings["asr"] = RECOGNISER
+    words = tower.text if tower is not None else AutoModel.from_pretrained(text, dtype=torch.float32)
     if ours:
         donor = PhonoLinguisticModel.from_pretrained(speech, dtype=torch.float32)
-        words = AutoModel.from_pretrained(text, dtype=torch.float32)
         model = PhonoLinguisticModel(
             PhonoLinguisticConfig(donor.config.speech_config, words.config, multitask=multitask, **settings)
         )
         model.speech, model.text = donor.speech if multitask else donor.speech.encoder, words
     else:
-        model = PhonoLinguisticModel.from_encoders(speech, text, multitask=multitask, **settings)
+        config = PhonoLinguisticConfig(
+            AutoConfig.from_pretrained(speech), words.config, multitask=multitask, **settings
+        )
+        model = PhonoLinguisticModel(config)
+        pretrained = AutoModel.from_pretrained(speech, dtype=torch.float32)
+        model.speech, model.text = pretrained if multitask else pretrained.encoder, words
+    if tower is not None:
+        model.text_head.load_state_dict(tower.text_head.state_dict())
+    tokenizer = AutoTokenizer if tower is None else PhonoLinguisticProcessor
+    reader = tokenizer.from_pretrained(text)
     processor = PhonoLinguisticProcessor.build(
-        AutoFeatureExtractor.from_pretrained(speech), AutoTokenizer.from_pretrained(text), recogniser
+        AutoFeatureExtractor.from_pretrained(speech), getattr(reader, "tokenizer", reader), recogniser
     )
     return model, processor
+
+
+def _text_tower(text: str) -> PhonoLinguisticModel | None:
+    """The model of a text run; None for a plain encoder. ConfigError if its head is not the release's kind."""
+    config = AutoConfig.from_pretrained(text)
+    if not isinstance(config, PhonoLinguisticConfig):
+        return None
+    if config.head_hidden_size or config.text_pooling != "mean":
+        found = f"head_hidden_size {config.head_hidden_size}, text_pooling {config.text_pooling}"
+        raise ConfigError(f"{text} has {found}; accepted: a linear head on the mean (head_hidden_size 0).")
+    return PhonoLinguisticModel.from_pretrained(text, dtype=torch.float32)
 
 
 def runs(parts: dict[str, str]) -> dict[str, dict]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,14 @@ from ..inputs.feature_cache import PooledCache
 from ..inputs.pairs import TEST_MIXTURE, Clips, PairDataset, Words
 from ..inputs.release_data import ClipSet, TextSet
 from ..release.recognisers import load_recogniser
-from ..transcribe import hear, read_records, read_transcripts
+from ..transcribe import hear, read_records
 from .asr import RecognitionMetrics, is_runaway, recognition
 from .classification import Metrics, best_thresholds, classification, multilabel
 
+HEADS = ("audio", "text", "fusion")
 PAIRS = 3000
 PAIR_SEED = 2026
+SAY_NOTHING = ("ravdess", "tess")  # sentences that are the same for every emotion
 ROWS = 4096
 
 logger = logging.getLogger(__name__)
@@ -97,22 +99,22 @@ def transcripts(
     model: str | Path,
     clips: ClipSet,
     cache: Path,
-    given: Path | None = None,
+    given: Mapping[str, str] | None = None,
     batch_size: int = 8,
     progress: bool = True,
+    device: str = "cpu",
 ) -> list[str]:
     """What the recogniser in `model` hears in every clip; kept on disk by the hash of its weights, clip by clip.
 
-    given: a folder of training.transcribe's files by the same recogniser, looked into first.
+    given: clip id -> transcript by the same recogniser, looked into first.
     """
     found: dict[str, str] = {}
     file = cache / "transcripts" / file_key(model) / f"{clips.corpus}.jsonl"
-    if given and (given / f"{clips.corpus}.jsonl").is_file():
-        found |= read_transcripts(given / f"{clips.corpus}.jsonl")
+    found |= given or {}
     found |= {record["id"]: record["text"] for record in read_records(file)}
     todo = sorted((row for row in range(len(clips)) if clips.ids[row] not in found), key=lambda r: -clips.seconds[r])
     if todo:
-        recogniser = load_recogniser(str(model))
+        recogniser = load_recogniser(str(model), device)
         file.parent.mkdir(parents=True, exist_ok=True)
         bar = tqdm(total=len(todo), desc=f"hear {clips.corpus}", unit="clip", disable=not progress)
         with open(file, "a", encoding="utf-8") as handle, bar:
@@ -133,14 +135,16 @@ class Evaluator:
 
     Args:
         folder: the directory.
-        asr: directory of the recogniser that a fusion model reads; unused for multi-task.
+        asr: directory of the recogniser that a fusion model reads; unused for multi-task. None: the words as the
+            corpus has them.
         cache: folder for features and transcripts, safe to share between models.
-        given: folder with this recogniser's transcripts, if there is one.
+        given: clip id -> what this recogniser heard, as far as it is known.
         heard: at most so many clips of a corpus are transcribed, spread over it; None: all.
     """
 
     def __init__(
-        self, folder: str | Path, cache: Path, asr: str | Path | None = None, given: Path | None = None,
+        self, folder: str | Path, cache: Path, asr: str | Path | None = None,
+        given: Mapping[str, str] | None = None,
         device: str = "cpu", progress: bool = True, heard: int | None = None,
     ):  # fmt: skip
         self.model = PhonoLinguisticModel.from_pretrained(folder, dtype=torch.float32).eval()
@@ -148,7 +152,10 @@ class Evaluator:
         self.pooled = PooledCache(self.model, self.processor, cache / "pooled", device, progress)
         self.mode = "multitask" if self.model.config.multitask else "fusion"
         self.recogniser = folder if self.model.config.multitask else asr
-        self.cache, self.given, self.progress, self.heard = cache, given, progress, heard
+        self.cache, self.given, self.progress, self.heard = cache, dict(given or {}), progress, heard
+        self.device = device
+        trained = self.model.config.release.get("trained_heads") or HEADS
+        self.modes = [self.mode if head == "fusion" else head for head in HEADS if head in trained]
         self.temperatures = self.model.config.temperatures
 
     # What the model says
@@ -172,11 +179,17 @@ class Evaluator:
                     found[name].append(values.float().numpy())
         return {name: np.concatenate(values) for name, values in found.items() if values}
 
+    def reads_transcripts(self, clips: ClipSet) -> bool:
+        """Whether the words of these clips are a recogniser's; else they are the corpus's own."""
+        return self.recogniser is not None or all(name in self.given for name in clips.ids)
+
     def hear(self, clips: ClipSet) -> list[str]:
-        """The transcripts that this model reads. ValueError for a fusion model without a recogniser."""
-        if self.recogniser is None:
-            raise ValueError("a fusion model reads another network's transcripts: give its recogniser with --asr.")
-        return transcripts(self.recogniser, clips, self.cache, self.given, progress=self.progress)
+        """The words that this model reads: a recogniser's, or the corpus's own where there is none."""
+        if not self.reads_transcripts(clips):
+            return [self.given.get(name, text) for name, text in zip(clips.ids, clips.references, strict=True)]
+        return transcripts(
+            self.recogniser, clips, self.cache, self.given, progress=self.progress, device=str(self.device)
+        )
 
     # Figures
 
@@ -187,18 +200,23 @@ class Evaluator:
         return Result(corpus, split, mode, figures, note, softmax(logits, temperature), np.asarray(labels))
 
     def on_clips(self, clips: ClipSet, evaluated: Evaluated, split: str = "test") -> None:
-        """Voice, words and both on real clips with the recogniser's own transcripts."""
+        """Voice, words and both on real clips, with the words that the model reads there."""
         vectors, rows = self.clip_vectors(clips), self.read_rows(clips)
-        part = clips.select(rows)
-        heard = self.hear(part)
-        evaluated.heard |= dict(zip(part.ids, heard, strict=True))
-        answers = self.logits(vectors[rows], self.pooled.texts(heard, f"heard-{clips.corpus}"))
-        answers["audio"] = self.logits(vectors, None)["audio"]
-        notes = {
-            "text": "what was heard says nothing about the emotion",
-            self.mode: "real pairs of clip and transcript",
-        }
-        for mode in ("audio", "text", self.mode):
+        part, answers = clips.select(rows), {}
+        notes: dict[str, str | None] = {}
+        if self.mode in self.modes or "text" in self.modes:
+            heard = self.hear(part)
+            answers = self.logits(vectors[rows], self.pooled.texts(heard, f"heard-{clips.corpus}"))
+            if self.reads_transcripts(part):
+                evaluated.heard |= dict(zip(part.ids, heard, strict=True))
+                notes[self.mode] = "real pairs of clip and transcript"
+                if clips.corpus in SAY_NOTHING:
+                    notes["text"] = "what was heard says nothing about the emotion"
+            else:
+                notes = dict.fromkeys(("text", self.mode), "words as the corpus has them")
+        if "audio" in self.modes:
+            answers["audio"] = self.logits(vectors, None)["audio"]
+        for mode in self.modes:
             used = clips if mode == "audio" else part
             evaluated.results.append(
                 self.single(
@@ -218,19 +236,22 @@ class Evaluator:
         count = len(clips) if self.heard is None else min(self.heard, len(clips))
         return np.linspace(0, len(clips) - 1, count).astype(int).tolist()
 
-    def on_texts(self, texts: TextSet, evaluated: Evaluated) -> None:
-        """Words alone, as written: single-label rows, and all rows where several labels may hold."""
-        test, validation = texts.split("test"), texts.split("validation")
-        logits = self.logits(None, self.pooled.texts(test.texts, f"{texts.corpus}-test"))["text"]
-        several = bool((texts.labels < 0).any())
+    def on_texts(self, texts: TextSet, evaluated: Evaluated, split: str = "test") -> None:
+        """Words alone, as written: single-label rows, and all rows where several labels may hold (their thresholds
+        come from validation)."""
+        test, validation = texts.split(split), texts.split("validation")
+        logits = self.logits(None, self.pooled.texts(test.texts, f"{texts.corpus}-{split}"))["text"]
+        several = bool((texts.labels < 0).any()) and len(validation) > 0
         if several:
             tuning = self.logits(None, self.pooled.texts(validation.texts, f"{texts.corpus}-validation"))["text"]
             evaluated.results.append(
-                Result(texts.corpus, "test", "text", self._several(tuning, validation, logits, test), "several labels")
+                Result(texts.corpus, split, "text", self._several(tuning, validation, logits, test), "several labels")
             )
         rows = np.flatnonzero(test.labels >= 0)
         note = "texts with one label" if several else None
-        evaluated.results.append(self.single(logits[rows], test.labels[rows], "text", texts.corpus, note=note))
+        if len(rows):
+            one = self.single(logits[rows], test.labels[rows], "text", texts.corpus, note=note, split=split)
+            evaluated.results.append(one)
 
     def _several(self, tuning, validation: TextSet, logits, test: TextSet) -> dict[str, Any]:
         """Multi-label figures; whether to threshold logits or softmax is chosen on validation, as thresholds are."""
@@ -244,9 +265,11 @@ class Evaluator:
         figures = multilabel(scores, test.targets, thresholds).to_dict()
         return figures | {"score": kind, "validation_macro_f1": round(best, 5)}
 
-    def on_pairs(self, clips: Sequence[ClipSet], texts: Sequence[TextSet], evaluated: Evaluated) -> None:
-        """Constructed pairs of test speakers and test utterances, the same for every model."""
-        said = [t.split("test").single() for t in texts]
+    def on_pairs(
+        self, clips: Sequence[ClipSet], texts: Sequence[TextSet], evaluated: Evaluated, split: str = "test"
+    ) -> None:
+        """Constructed pairs of the split's speakers and utterances, the same for every model."""
+        said = [t.split(split).single() for t in texts]
         words = Words(
             np.concatenate([self.pooled.texts(t.texts, f"{t.corpus}-pairs") for t in said])[:, None],
             np.concatenate([t.labels for t in said]),
@@ -263,27 +286,29 @@ class Evaluator:
         answers = self.logits(batch["audio_pooled"].numpy(), batch["text_pooled"].numpy())
         labels, kinds = batch["labels"].argmax(1).numpy(), pairs.kinds()
         speakers = [voices.speakers[pair.clip] for pair in pairs.pairs]
-        for mode in ("audio", "text", self.mode):
+        for mode in self.modes:
             evaluated.results.append(
                 self.single(
                     answers[mode],
                     labels,
                     mode,
                     "constructed pairs",
+                    split=split,
                     speakers=speakers,
                     groups={"kind": kinds},
                 )  # fmt: skip
             )
 
-    def on_recognition(self, clips: ClipSet, evaluated: Evaluated, normalise, name: str) -> None:
+    def on_recognition(self, clips: ClipSet, evaluated: Evaluated, normalise, name: str, split: str = "test") -> None:
         """Error rates of the recogniser that this model reads; `name`: the mode's name in the result."""
         clips = clips.select(self.read_rows(clips))
+        clips = clips.select([row for row, text in enumerate(clips.references) if text])
         heard = self.hear(clips)
         evaluated.heard |= dict(zip(clips.ids, heard, strict=True))
         figures = recognition(
             clips.references, heard, seconds=clips.seconds.tolist(), speakers=clips.speakers, normalise=normalise
         )
-        evaluated.results.append(Result(clips.corpus, "test", name, figures, "recognition"))
+        evaluated.results.append(Result(clips.corpus, split, name, figures, "recognition"))
 
     def count_runaways(self, sets: Sequence[ClipSet], evaluated: Evaluated) -> None:
         """How many of all transcripts read ran away, with their ids."""

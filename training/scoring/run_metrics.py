@@ -45,6 +45,51 @@ def run_metrics(model: Path) -> dict | None:
         results.append(
             wer | {"n": run.get("rows", {}).get("validation", 0), "metrics": {"wer": {"value": kept["wer"]}}}
         )
-    machine = run.get("provenance") or {}
-    training = {"seconds": (run.get("training") or {}).get("seconds"), "threads": machine.get("threads")}
-    return {"results": results, "notes": [NOTE], "training": training, "provenance": machine}
+    return {
+        "results": results, "notes": [NOTE], "training": training_facts(run), "provenance": run.get("provenance") or {}
+    }  # fmt: skip
+
+
+def read_run(directory: Path) -> dict | None:
+    """training_run.json of a run's directory, or of the run that a model/ lies in; None where there is none."""
+    for folder in (directory, directory.parent):
+        if (folder / RUN_FILE).is_file() and model_folder(folder).name in (directory.name, "model"):
+            return json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+    return None
+
+
+def training_facts(run: dict) -> dict:
+    """What a card says of a run: seconds, threads, machine, and in words what learned by what."""
+    machine, settings = run.get("provenance") or {}, run.get("settings") or {}
+    facts = {"seconds": (run.get("training") or {}).get("seconds"), "threads": machine.get("threads")}
+    if settings.get("heads_learning_rate") is not None:
+        facts["procedure"] = procedure(run)
+    return facts
+
+
+def procedure(run: dict) -> str:
+    """One paragraph: corpora, what learned how fast, which losses, how the epoch was chosen."""
+    settings = run["settings"]
+    towers = []
+    for name, idle in (("speech", "text"), ("text", "audio")):
+        tower = settings.get(name)
+        if tower is None or run["task"] == idle:
+            continue
+        if tower["frozen"] == "all":
+            towers.append(f"the {name} encoder stayed as it was")
+        else:
+            frozen = tower["frozen"]
+            part = {"none": "", "front": ", its front frozen"}.get(frozen, f", {frozen} layers frozen")
+            towers.append(f"the {name} encoder learned at {tower['learning_rate']:g}{part}")
+    corpora = []
+    for corpus in settings["data"]["corpora"]:
+        labels = {"one": "", "several": " (several labels)", "both": " (one label and several)"}[corpus["labels"]]
+        corpora.append(corpus["name"] + labels)
+    rows = run.get("rows") or {}
+    return (
+        f"Task `{run['task']}` on {', '.join(dict.fromkeys(corpora))}: {rows.get('train', 0)} training and "
+        f"{rows.get('validation', 0)} validation rows. The heads learned at {settings['heads_learning_rate']:g}; "
+        f"{'; '.join(towers)}. AdamW, {run['steps']} steps in {len(run['epochs'])} epochs, {settings['lr_schedule']} "
+        f"schedule with {settings['warmup_ratio']:.0%} warm-up, seed {settings['seed']}. The epoch with the best "
+        "validation macro-F1 was kept; temperatures were fitted on validation rows."
+    )
