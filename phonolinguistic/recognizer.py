@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from .audio.cutting import cut_at_pauses
+from .audio.cutting import cut_at_pauses, spans_within
 from .audio.decoding import MAX_SECONDS, MAX_TIMELINE_SECONDS, SAMPLE_RATE, Clip, load_audio
-from .audio.voice_activity import VoiceActivityDetector
 from .labels import MODES
 from .loading import Loaded, load
+from .model.front_end_phonolinguistic import FrontEnd, Heard, join_speech
 from .networks import Answer, EmotionNetwork
 from .results import (
     ClipInfo,
@@ -40,7 +40,7 @@ class EmotionRecognizer:
 
     def __init__(self, loaded: Loaded, device: torch.device):
         self._loaded = loaded
-        self._detector = VoiceActivityDetector()
+        self._front_end = FrontEnd()
         self.device = str(device)
         self.models: list[ModelInfo] = loaded.infos()
         # Voice and words alone are the fusion model's where there is one: the plain way, without the shared network.
@@ -97,7 +97,7 @@ class EmotionRecognizer:
     def warm_up(self) -> None:
         """Run every network once on noise."""
         noise = np.random.default_rng(0).normal(0, 0.05, int(WARM_UP_SECONDS * SAMPLE_RATE)).astype(np.float32)
-        self._detector(noise)
+        self._front_end(noise)
         self._answer(noise, self.modes)
         if "text" in self.modes:
             self.recognize_text("Are you ready?")
@@ -115,15 +115,15 @@ class EmotionRecognizer:
             AudioError: the clip is refused; the message says why. ValueError: a mode that is not loaded.
         """
         self._check_mode(mode)
-        _, samples, front, speech = self._listen(clip, sampling_rate, MAX_SECONDS)
-        answers = self._answer(samples, (mode,)) if speech else {}
-        return self._recognition(mode, answers.get(mode), front)
+        info, heard, front = self._listen(clip, sampling_rate, MAX_SECONDS)
+        answers = self._answer(heard.speech, (mode,)) if heard.spans else {}
+        return self._recognition(mode, answers.get(mode), front, info.warnings)
 
     def compare(self, clip, sampling_rate: int | None = None) -> Comparison:
         """Answer one clip in every mode; a network that two modes need runs once. Arguments as in `recognize`."""
-        info, samples, front, speech = self._listen(clip, sampling_rate, MAX_SECONDS)
-        answers = self._answer(samples, self.modes) if speech else {}
-        modes = {mode: self._recognition(mode, answers.get(mode), front) for mode in self.modes}
+        info, heard, front = self._listen(clip, sampling_rate, MAX_SECONDS)
+        answers = self._answer(heard.speech, self.modes) if heard.spans else {}
+        modes = {mode: self._recognition(mode, answers.get(mode), front, info.warnings) for mode in self.modes}
         return Comparison(info, self.device, self.threads, modes)
 
     def timeline(self, clip, mode: str = "multitask", progress: Callable[[int, int], None] | None = None) -> Timeline:
@@ -133,11 +133,10 @@ class EmotionRecognizer:
             progress: called with (stretches done, stretches in all), also before the first.
         """
         self._check_mode(mode)
-        info, samples, front, speech = self._listen(clip, None, MAX_TIMELINE_SECONDS)
+        info, heard, front = self._listen(clip, None, MAX_TIMELINE_SECONDS)
         timer, segments = StageTimer(self.device, progress), []
-        for span in timer.track(cut_at_pauses(speech, info.seconds)):
-            part = samples[round(span.start * SAMPLE_RATE) : round(span.end * SAMPLE_RATE)]
-            answer = self._answer(part, (mode,))[mode]
+        for span in timer.track(cut_at_pauses(list(heard.spans), info.seconds)):
+            answer = self._answer(join_speech(heard.samples, spans_within(heard.spans, span)), (mode,))[mode]
             segments.append(TimelineSegment(span.start, span.end, self._recognition(mode, answer, {})))
         seconds = sum(front.values()) + sum(segment.recognition.seconds for segment in segments)
         return Timeline(info, mode, self.device, self.threads, segments, seconds)
@@ -183,14 +182,14 @@ class EmotionRecognizer:
         self._check_mode("text")
         return self._networks["text"]
 
-    def _listen(self, source, sampling_rate: int | None, longest: float):
-        """-> ClipInfo, samples, seconds by stage, spans of speech."""
+    def _listen(self, source, sampling_rate: int | None, longest: float) -> tuple[ClipInfo, Heard, dict[str, float]]:
+        """-> what came, what is heard of it, seconds by stage."""
         timer = StageTimer()
         with timer.stage("decode_audio"):
             clip = source if isinstance(source, Clip) else load_audio(source, sampling_rate, max_seconds=longest)
         with timer.stage("voice_activity"):
-            speech = self._detector(clip.samples)
-        return ClipInfo(clip.path, clip.seconds), clip.samples, timer.seconds, speech
+            heard = self._front_end(clip.samples)
+        return ClipInfo(clip.path, clip.seconds, clip.warnings, heard.seconds), heard, timer.seconds
 
     def _answer(self, samples: np.ndarray, modes: tuple[str, ...]) -> dict[str, Answer]:
         """Each network of these modes once."""
@@ -203,7 +202,12 @@ class EmotionRecognizer:
         return answers
 
     def _recognition(
-        self, mode: str, answer: Answer | None, front: dict[str, float], typed: bool = False
+        self,
+        mode: str,
+        answer: Answer | None,
+        front: dict[str, float],
+        warnings: tuple[str, ...] = (),
+        typed: bool = False,
     ) -> Recognition:
         """`front`: stages before the networks. `answer` None: nobody speaks, and no network ran. `typed`: no speech
         network took part."""
@@ -230,4 +234,5 @@ class EmotionRecognizer:
             parameters=parameters + (foreign.parameters if foreign else 0),
             model=" + ".join([*sources, network.release.label]),
             device=self.device,
+            warnings=warnings,
         )

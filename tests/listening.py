@@ -1,17 +1,17 @@
-"""A voice-activity detector for tests with tones: whatever is not silent is speech, in stretches between pauses."""
+"""A front end for tests with tones: whatever is not silent is speech, in stretches between pauses."""
 
 import numpy as np
 
-from phonolinguistic.audio.voice_activity import SpeechSpan
+from phonolinguistic.model.front_end_phonolinguistic import Heard, SpeechSpan
 
 RATE, WINDOW = 16_000, 1_600
 LOUD = 1e-3
 
 
-class LevelDetector:
+class LevelFrontEnd:
     """Spans of 0.1 s windows whose RMS is over `LOUD`."""
 
-    def __call__(self, samples: np.ndarray) -> list[SpeechSpan]:
+    def __call__(self, samples: np.ndarray) -> Heard:
         spans: list[SpeechSpan] = []
         for start in range(0, len(samples), WINDOW):
             window = samples[start : start + WINDOW]
@@ -22,4 +22,4 @@ class LevelDetector:
                 spans[-1] = SpeechSpan(spans[-1].start, end)
             else:
                 spans.append(SpeechSpan(first, end))
-        return spans
+        return Heard(np.asarray(samples, np.float32), tuple(spans))

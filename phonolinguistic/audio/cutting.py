@@ -1,6 +1,8 @@
 """Cut a long recording at its pauses into stretches that are long enough to judge and short enough to be one mood."""
 
-from .voice_activity import SpeechSpan
+from collections.abc import Sequence
+
+from ..model.front_end_phonolinguistic import SpeechSpan
 
 MIN_SECONDS = 1.0
 MAX_SECONDS = 15.0
@@ -48,3 +50,9 @@ def cut_at_pauses(
         width = (span.end - span.start) / parts
         result += [SpeechSpan(span.start + width * k, span.start + width * (k + 1)) for k in range(int(parts))]
     return result
+
+
+def spans_within(spans: Sequence[SpeechSpan], segment: SpeechSpan) -> list[SpeechSpan]:
+    """The parts of speech spans that lie in one segment, in order; times in seconds."""
+    parts = [SpeechSpan(max(s.start, segment.start), min(s.end, segment.end)) for s in spans]
+    return [part for part in parts if part.end > part.start]

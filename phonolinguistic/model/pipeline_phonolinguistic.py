@@ -1,10 +1,14 @@
 """A transformers pipeline that travels with the model: a clip in, scores and a transcript out.
 
     classify = pipeline("phono-linguistic-emotion", model="org/repo", trust_remote_code=True)
-    classify("clip.wav")  # {"emotion": "joy", "confidence": 0.81, "scores": {...}, "transcript": "...", "mode": ...}
+    classify("clip.wav")
+    # {"emotion": "joy", "confidence": 0.81, "scores": {...}, "transcript": "...", "mode": "fusion", "status": "ok"}
 
-Needs torch and transformers. A path or bytes of a plain WAV file are read without anything else; other formats need
-soundfile or av.
+The networks hear the speech alone, as everywhere (`front_end_phonolinguistic.py`). `status` is "ok", "uncertain", or
+"no_speech": nobody speaks, or nothing was said that could be read; then emotion and confidence are None.
+
+Needs torch, transformers and silero-vad. A path or bytes of a plain WAV file are read without anything else; other
+formats need soundfile or av.
 """
 
 import importlib
@@ -25,12 +29,12 @@ from transformers import (
     WhisperForConditionalGeneration,
 )
 
+from .front_end_phonolinguistic import FrontEnd
 from .processing_phonolinguistic import SAMPLE_RATE
 from .speech_phonolinguistic import collapse_ctc, encode_whisper, english_decoder, token_limit
 
 MIN_SECONDS, MAX_SECONDS = 0.3, 30.0
 RESAMPLING_ZEROS = 32  # zero crossings of the windowed sinc on each side
-EMPTY_LEVEL = 1e-4  # peak under which a clip is digital silence
 
 
 class PhonoLinguisticPipeline(Pipeline):
@@ -49,7 +53,7 @@ class PhonoLinguisticPipeline(Pipeline):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self._recogniser = None
+        self._recogniser, self._front_end = None, FrontEnd()
         if self.device.type == "cpu" and self.model.dtype == torch.float16:
             self.model.float()  # published in half precision, which a CPU computes slowly and less exactly
         self.model.eval()
@@ -69,12 +73,13 @@ class PhonoLinguisticPipeline(Pipeline):
         seconds = len(samples) / SAMPLE_RATE
         if not MIN_SECONDS <= seconds <= MAX_SECONDS:
             raise ValueError(f"The clip has {seconds:.2f} s; accepted: {MIN_SECONDS:g} to {MAX_SECONDS:g} s.")
-        return {"samples": samples} | dict(self.processor(audio=samples))
+        speech = self._front_end(samples).speech[: int(MAX_SECONDS * SAMPLE_RATE)]
+        return {"samples": speech} | (dict(self.processor(audio=speech)) if len(speech) else {})
 
     def _forward(self, inputs, mode="multitask", text=None):
         model, samples = self.model, inputs.pop("samples")
         samples = samples.cpu().numpy() if isinstance(samples, torch.Tensor) else samples
-        if np.abs(samples).max() < EMPTY_LEVEL:
+        if not len(samples):
             return {"logits": None, "transcript": None}
         states = audio_pooled = None
         if mode != "text" or (text is None and model.config.multitask):
@@ -97,12 +102,14 @@ class PhonoLinguisticPipeline(Pipeline):
     def postprocess(self, outputs, mode="multitask"):
         config, logits = self.model.config, outputs["logits"]
         answer = {"emotion": None, "confidence": None, "scores": {}, "transcript": outputs["transcript"], "mode": mode}
-        if logits is None:  # silence, or no words to read
+        answer["status"] = "no_speech"
+        if logits is None:  # nobody speaks, or no words to read
             return answer
         scores = torch.softmax(logits[0].float() / config.temperatures.get(mode, 1.0), -1).tolist()
         answer["scores"] = {config.id2label[i]: score for i, score in enumerate(scores)}
         answer["emotion"] = max(answer["scores"], key=answer["scores"].get)
         answer["confidence"] = answer["scores"][answer["emotion"]]
+        answer["status"] = "uncertain" if answer["confidence"] < config.uncertain_threshold else "ok"
         return answer
 
     def _transcribe(self, samples: np.ndarray, states) -> str:

@@ -9,7 +9,7 @@ import pytest
 from gradio import route_utils
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from listening import LevelDetector
+from listening import LevelFrontEnd
 
 import app
 from benchmarks.fuzz_audio import mutant
@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(tiny_models, folder):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("phonolinguistic.recognizer.VoiceActivityDetector", LevelDetector)  # so that networks run
+        patch.setattr("phonolinguistic.recognizer.FrontEnd", LevelFrontEnd)  # so that networks run
         patch.setattr(tempfile, "tempdir", str(folder))
         patch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
         models = {kind: str(tiny_models / kind) for kind in ("fusion", "multitask", "asr")}

@@ -9,7 +9,7 @@ import torch
 
 from phonolinguistic.audio.cutting import cut_at_pauses
 from phonolinguistic.audio.decoding import load_audio
-from phonolinguistic.audio.voice_activity import SpeechSpan, VoiceActivityDetector
+from phonolinguistic.model.front_end_phonolinguistic import FrontEnd, SpeechSpan
 
 ROOT = Path(__file__).resolve().parents[2]
 T = np.arange(48_000) / 16_000
@@ -24,13 +24,13 @@ NO_SPEECH = {
 
 
 @pytest.fixture(scope="module")
-def detector() -> VoiceActivityDetector:
+def detector():
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
-    made = VoiceActivityDetector()
+    made = FrontEnd()
     assert torch.get_num_threads() == 2, "importing silero-vad must not change torch's threads"
     torch.set_num_threads(threads)
-    return made
+    return made.find_speech
 
 
 @pytest.fixture(scope="module")

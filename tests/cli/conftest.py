@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from listening import LevelDetector
+from listening import LevelFrontEnd
 from tiny import tone, write_wav
 
 from phonolinguistic.cli import main
@@ -16,7 +16,7 @@ def tiny_release(tiny_models, monkeypatch):
     monkeypatch.setenv("PHONOLINGUISTIC_MODELS", str(tiny_models))
     for name in ("PHONOLINGUISTIC_FUSION", "PHONOLINGUISTIC_MULTITASK", "PHONOLINGUISTIC_ASR", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("phonolinguistic.recognizer.VoiceActivityDetector", LevelDetector)
+    monkeypatch.setattr("phonolinguistic.recognizer.FrontEnd", LevelFrontEnd)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield tiny_models

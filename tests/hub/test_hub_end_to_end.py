@@ -9,7 +9,7 @@ import yaml
 from gradio_client import Client, handle_file
 from hub_session import OWNER_TOKEN
 from huggingface_hub import HfApi
-from listening import LevelDetector
+from listening import LevelFrontEnd
 from tiny import bert_config, bert_tokenizer, tiny_asr, tone, write_wav
 from tiny_release import METRICS
 from transformers import BertModel
@@ -76,7 +76,7 @@ def test_train_publish_serve_ask(hub, corpus, tmp_path, monkeypatch, repo_id):
         assert publish.main([str(folder), f"{repo_id}-{kind}", "--tag", "v1", *bases]) == 0
     monkeypatch.delenv("HF_TOKEN")
 
-    monkeypatch.setattr("phonolinguistic.recognizer.VoiceActivityDetector", LevelDetector)
+    monkeypatch.setattr("phonolinguistic.recognizer.FrontEnd", LevelFrontEnd)
     monkeypatch.setenv("PHONOLINGUISTIC_MODELS", str(tmp_path / "nothing embedded"))
     for kind in trained:
         monkeypatch.setenv(f"PHONOLINGUISTIC_{kind.upper()}", f"{repo_id}-{kind}@v1")

@@ -7,7 +7,7 @@ import pytest
 from hub_session import HUB, OWNER_TOKEN, READER_TOKEN, STRANGER_TOKEN
 
 from phonolinguistic import EmotionRecognizer, ReleaseError
-from phonolinguistic.audio.voice_activity import SpeechSpan
+from phonolinguistic.model.front_end_phonolinguistic import Heard, SpeechSpan
 from phonolinguistic.releases import resolve
 from training import publish
 
@@ -36,9 +36,9 @@ def all_is_speech(monkeypatch):
 
     class Everything:
         def __call__(self, samples):
-            return [SpeechSpan(0.0, len(samples) / 16_000)]
+            return Heard(samples, (SpeechSpan(0.0, len(samples) / 16_000),))
 
-    monkeypatch.setattr("phonolinguistic.recognizer.VoiceActivityDetector", Everything)
+    monkeypatch.setattr("phonolinguistic.recognizer.FrontEnd", Everything)
 
 
 def test_the_recogniser_from_the_hub_answers_as_the_local_one(published, tiny, all_is_speech):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from listening import LevelDetector
+from listening import LevelFrontEnd
 
 from phonolinguistic.recognizer import EmotionRecognizer
 
@@ -28,5 +28,5 @@ def embedded_models(tiny_models, monkeypatch):
 def recognizer(tiny_models):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PHONOLINGUISTIC_MODELS", str(tiny_models))
-        patch.setattr("phonolinguistic.recognizer.VoiceActivityDetector", LevelDetector)
+        patch.setattr("phonolinguistic.recognizer.FrontEnd", LevelFrontEnd)
         yield EmotionRecognizer.from_pretrained(warm_up=False)

@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from listening import LevelDetector
+from listening import LevelFrontEnd
 from tiny import hubert_config, tiny_asr, tiny_fusion, tiny_multitask, tone, write_wav
 
 from phonolinguistic.audio.decoding import AudioError, load_audio
-from phonolinguistic.audio.voice_activity import VoiceActivityDetector
 from phonolinguistic.labels import EMOTIONS, MODES
 from phonolinguistic.loading import share_equal_weights
+from phonolinguistic.model.front_end_phonolinguistic import FrontEnd
 from phonolinguistic.recognizer import EmotionRecognizer
 from phonolinguistic.releases import ReleaseError
 
@@ -98,9 +98,9 @@ def test_silence_is_no_speech_in_every_mode(recognizer):
 
 
 def test_the_real_detector_hears_nothing_in_silence_and_noise():
-    detector = VoiceActivityDetector()
+    front_end = FrontEnd()
     noise = np.random.default_rng(0).normal(0, 0.01, 2 * RATE).astype(np.float32)
-    assert detector(silence()) == [] and detector(noise) == []
+    assert front_end(silence()).spans == () and front_end(noise).spans == ()
 
 
 def test_no_words_leave_text_without_an_answer_and_fusion_with_the_voice(recognizer, monkeypatch):
@@ -198,7 +198,7 @@ def test_words_are_explained_by_leaving_each_out(recognizer):
 
 @pytest.mark.parametrize("kind", ["whisper", "ctc"])
 def test_a_multitask_model_alone(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr("phonolinguistic.recognizer.VoiceActivityDetector", LevelDetector)
+    monkeypatch.setattr("phonolinguistic.recognizer.FrontEnd", LevelFrontEnd)
     alone = EmotionRecognizer.from_pretrained(str(tiny_multitask(tmp_path / kind, kind)))
     assert alone.modes == ("audio", "text", "multitask")
     comparison = alone.compare(tone(), RATE)
@@ -209,7 +209,7 @@ def test_a_multitask_model_alone(tmp_path, monkeypatch, kind):
 
 
 def test_a_fusion_model_alone_over_waveforms(tmp_path, monkeypatch):
-    monkeypatch.setattr("phonolinguistic.recognizer.VoiceActivityDetector", LevelDetector)
+    monkeypatch.setattr("phonolinguistic.recognizer.FrontEnd", LevelFrontEnd)
     tiny_asr(tmp_path / "asr")
     folder = tiny_fusion(tmp_path / "fusion", speech_config=hubert_config())
     alone = EmotionRecognizer.from_pretrained(str(folder))
@@ -260,6 +260,6 @@ def test_a_file_without_a_head_is_refused(tmp_path, embedded_models):
 
 
 def test_reduced_precision(embedded_models, monkeypatch):
-    monkeypatch.setattr("phonolinguistic.recognizer.VoiceActivityDetector", LevelDetector)
+    monkeypatch.setattr("phonolinguistic.recognizer.FrontEnd", LevelFrontEnd)
     half = EmotionRecognizer.from_pretrained(dtype="bfloat16")
     assert set(half.compare(tone(), RATE).modes) == set(MODES)

@@ -1,12 +1,14 @@
-"""Decoded clips on disk: every clip of a corpus is decoded and resampled once, and read back without copying.
+"""What the networks hear of each clip, on disk: decoded and cut to the speech once, and read back without copying.
 
-A clip is stored as 16-bit samples at 16 kHz under a hash of its encoded bytes, so the same clip is found again from
-another subset, another corpus file or another process, and a changed clip is decoded anew. Corrupt clips are
-remembered with their message; they do not stop the run.
+The front end is the one of use (`model/front_end_phonolinguistic.py`). A corpus says that somebody speaks in its clips:
+where the detector finds nobody, the whole clip is taken. It is stored as 16-bit samples at 16 kHz under a hash of its
+encoded bytes, so the same clip is found again from another subset, another corpus file or another process, and a
+changed clip is decoded anew. Corrupt clips are remembered with their message; they do not stop the run.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import os
@@ -20,15 +22,21 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from phonolinguistic.audio.decoding import SAMPLE_RATE, AudioError, load_audio
+from phonolinguistic.model.front_end_phonolinguistic import FrontEnd
 
 from ..whole_files import write_whole
 from .schema import CorpusError
 
 MAX_CLIP_SECONDS = 60.0  # longer "clips" in a corpus are mistakes
-VERSION = "1"  # change it when decoding changes: the old files are then not found
+VERSION = "2"  # change it when decoding or the front end changes: the old files are then not found
 FULL_SCALE = 32767.0
 
 logger = logging.getLogger(__name__)
+
+
+@functools.cache
+def _front_end() -> FrontEnd:
+    return FrontEnd()
 
 
 def clip_key(audio: dict[str, Any]) -> str:
@@ -55,7 +63,8 @@ def _decode(audio: dict[str, Any] | None, folder: Path) -> tuple[Path | None, st
         return None, bad.read_text(encoding="utf-8")
     try:
         source = audio["bytes"] if audio["bytes"] is not None else audio["path"]
-        samples = load_audio(source, max_seconds=MAX_CLIP_SECONDS).samples
+        heard = _front_end()(load_audio(source, max_seconds=MAX_CLIP_SECONDS).samples)
+        samples = heard.speech if heard.spans else heard.samples
     except AudioError as error:
         message = f"corrupt clip: {error}"
         write_whole(bad, lambda file: file.write(message.encode()))
