@@ -35,6 +35,8 @@ MIN_PAUSE_SECONDS = 2 * PAD_SECONDS  # shorter pauses are kept, longer ones beco
 THRESHOLD = 0.5
 EDGE_DB = 40.0  # an edge lies where the level comes within this of the span's loudest 20 ms
 EDGE_WINDOW = 320  # samples
+EDGE_REACH = 4_000  # samples: soft first consonants are found or missed by how the detector's grid lies
+LEAD = 32 * 512  # samples of silence that the detector hears first, so that a clip without any begins like others
 WINDOW, CONTEXT = 512, 64  # samples: silero-vad's window, and what it sees of the one before
 WINDOWS_AT_ONCE = 2_048  # 65 s: bounds the memory
 
@@ -150,7 +152,7 @@ class FrontEnd:
             return []
         heard = torch.from_numpy(samples * np.float32(min(HEARD_RMS / level, MAX_GAIN))).clamp(-1, 1)
         found = self._spans(
-            self.probabilities(heard).tolist(),
+            self.probabilities(F.pad(heard, (LEAD, 0)))[LEAD // WINDOW :].tolist(),
             sampling_rate=SAMPLE_RATE,
             threshold=self._threshold,
             min_speech_duration_ms=round(MIN_SPEECH_SECONDS * 1000),
@@ -158,7 +160,10 @@ class FrontEnd:
             speech_pad_ms=0,
             audio_length_samples=len(samples),
         )
-        edges = [_tightened(samples, max(0, s["start"] - WINDOW), min(len(samples), s["end"] + WINDOW)) for s in found]
+        edges = [
+            _tightened(samples, max(0, s["start"] - EDGE_REACH), min(len(samples), s["end"] + EDGE_REACH))
+            for s in found
+        ]
         spans: list[SpeechSpan] = []
         for start, end in edges:
             if spans and start / SAMPLE_RATE - spans[-1].end < MIN_PAUSE_SECONDS:
