@@ -17,9 +17,10 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from .audio.decoding import SAMPLE_RATE
+from .model.decoding_phonolinguistic import whisper_decoder
 from .model.modeling_phonolinguistic import PhonoLinguisticModel
 from .model.processing_phonolinguistic import PhonoLinguisticProcessor
-from .model.speech_phonolinguistic import collapse_ctc, encode_whisper, english_decoder, token_limit
+from .model.speech_phonolinguistic import collapse_ctc, encode_whisper, token_limit
 from .releases import Release, ReleaseError
 from .stages import StageTimer
 
@@ -102,7 +103,7 @@ class SpeechToText:
         self.parameters = count(self.model)
         self._tokenizing = threading.Lock()  # Rust tokenizers refuse two threads at once
         if self.whisper:
-            self._decoder = english_decoder(self.model, self.tokenizer)
+            self._decoder = whisper_decoder(self.model, self.tokenizer)
 
     @torch.inference_mode()
     def transcribe(self, samples: np.ndarray, timer: StageTimer) -> str:

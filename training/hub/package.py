@@ -13,7 +13,7 @@ from . import card
 PACKAGE = Path(__file__).resolve().parents[2] / "phonolinguistic" / "model"
 CODE_FILES = tuple(
     f"{name}_phonolinguistic.py"
-    for name in ("configuration", "modeling", "pipeline", "pooling", "processing", "speech")
+    for name in ("configuration", "decoding", "modeling", "pipeline", "pooling", "processing", "silence", "speech")
 )
 AUTO_MAP = {
     "AutoConfig": "configuration_phonolinguistic.PhonoLinguisticConfig",
