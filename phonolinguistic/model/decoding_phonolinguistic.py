@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from torch import nn
+from transformers import AutoConfig, GenerationConfig
 
 from .speech_phonolinguistic import WhisperGreedyDecoder
 
@@ -64,6 +65,22 @@ def decoder_settings(config, generation_config, vocabulary: dict[str, int]) -> D
         suppress_ids=barred("suppress_tokens"),
         language_ids=languages,
     )
+
+
+def whisper_defaults(source: str, vocabulary: dict[str, int] | None) -> dict:
+    """`PhonoLinguisticConfig` arguments for a published Whisper (directory or Hub id), which was trained with silence
+    behind each clip; none for any other network. With the vocabulary (token -> id) of a multi-task model's recogniser:
+    its `DecoderSettings` too."""
+    config = AutoConfig.from_pretrained(source)
+    if config.model_type != "whisper":
+        return {}
+    if vocabulary is None:
+        return {"silence": True}
+    try:
+        generation = GenerationConfig.from_pretrained(source)
+    except OSError:  # a checkpoint without one
+        generation = None
+    return {"silence": True} | decoder_settings(config, generation, vocabulary).for_config()
 
 
 def language_token(language: str | None, known: dict[str, int]) -> int | None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import AutoConfig, AutoModel, AutoModelForCTC, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoModelForCTC, AutoTokenizer, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from .configuration_phonolinguistic import PhonoLinguisticConfig
-from .decoding_phonolinguistic import language_token, prompt_ids, shared_decoder
+from .decoding_phonolinguistic import language_token, prompt_ids, shared_decoder, whisper_defaults
 from .pooling_phonolinguistic import SpeechPooling
 from .silence_phonolinguistic import SilenceCache, encode_with_silence
 from .speech_phonolinguistic import SpeechStates, collapse_ctc, decode_teacher_forced, encode_whisper
@@ -92,9 +92,13 @@ class PhonoLinguisticModel(PreTrainedModel):
 
         Args:
             speech, text: directories or Hub ids; a whole recogniser (CTC or Whisper) as `speech` when `multitask`.
-            settings: further `PhonoLinguisticConfig` arguments.
+            settings: further `PhonoLinguisticConfig` arguments. A Whisper hears kept silence behind the clip, and
+                starts and bars its transcripts as its checkpoint says, unless they say otherwise.
         """
         speech_config, text_config = AutoConfig.from_pretrained(speech), AutoConfig.from_pretrained(text)
+        if speech_config.model_type == "whisper":
+            vocabulary = AutoTokenizer.from_pretrained(speech).get_vocab() if multitask else None
+            settings = whisper_defaults(speech, vocabulary) | settings
         config = PhonoLinguisticConfig(speech_config, text_config, multitask=multitask, **settings)
         model = cls(config)
         loader = AutoModelForCTC if config.recogniser == "ctc" else AutoModel
