@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch import nn
 from transformers import AutoConfig, GenerationConfig
 
+from .projection_phonolinguistic import TokenChoice
 from .speech_phonolinguistic import WhisperGreedyDecoder
 
 ENGLISH_ONLY_VOCABULARY = 51_864  # rows of the published .en models; multilingual ones have more
@@ -101,7 +102,7 @@ def prompt_ids(config) -> list[int]:
     return config.decoder_prompt_ids or [config.speech_config.decoder_start_token_id]
 
 
-def shared_decoder(decoder: nn.Module, config) -> WhisperGreedyDecoder:
+def shared_decoder(decoder: nn.Module, config, choice: TokenChoice) -> WhisperGreedyDecoder:
     """Greedy decoder of a multi-task model's own Whisper, by its `PhonoLinguisticConfig`."""
     speech = config.speech_config
     begin, barred = config.decoder_begin_suppress_ids, config.decoder_suppress_ids
@@ -112,6 +113,7 @@ def shared_decoder(decoder: nn.Module, config) -> WhisperGreedyDecoder:
         begin if begin is not None else (getattr(speech, "begin_suppress_tokens", None) or []),
         barred if barred is not None else (getattr(speech, "suppress_tokens", None) or []),
         (config.decoder_language_ids or {}).values(),
+        choice,
     )
 
 

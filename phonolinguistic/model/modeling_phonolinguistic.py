@@ -11,6 +11,7 @@ from transformers.utils import ModelOutput
 from .configuration_phonolinguistic import PhonoLinguisticConfig
 from .decoding_phonolinguistic import language_token, prompt_ids, shared_decoder, whisper_defaults
 from .pooling_phonolinguistic import SpeechPooling
+from .projection_phonolinguistic import TokenChoice
 from .silence_phonolinguistic import SilenceCache, encode_with_silence
 from .speech_phonolinguistic import SpeechStates, collapse_ctc, decode_teacher_forced, encode_whisper
 
@@ -60,7 +61,7 @@ class PhonoLinguisticModel(PreTrainedModel):
         self.text = AutoModel.from_config(config.text_config)
         layers = getattr(speech, "encoder_layers", None) or speech.num_hidden_layers
         size = getattr(speech, "d_model", None) or speech.hidden_size
-        self.silence = SilenceCache()
+        self.silence, self.token_choice = SilenceCache(), TokenChoice()
         self.audio_pooling = SpeechPooling(
             hidden_size=size,
             num_states=layers + 1,
@@ -319,7 +320,7 @@ class PhonoLinguisticModel(PreTrainedModel):
                 logits = self.speech.lm_head(states.last_hidden_state)
             return collapse_ctc(logits, states.mask, self.config.speech_config.pad_token_id)
         token = language_token(language or self.config.language, self.config.decoder_language_ids or {})
-        decoder = shared_decoder(self.speech.decoder, self.config)
+        decoder = shared_decoder(self.speech.decoder, self.config, self.token_choice)
         return decoder(states.last_hidden_state, states.mask, max_new_tokens, states.heard, token)
 
 

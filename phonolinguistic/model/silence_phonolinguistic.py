@@ -24,6 +24,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .projection_phonolinguistic import mark
 from .speech_phonolinguistic import SpeechStates, additive_mask, split_heads
 
 SILENCE_FRAMES = 50  # real silence behind the clip, in log-mel frames of 10 ms
@@ -144,19 +145,18 @@ class SilenceCache:
 
     def _get(self, key: tuple, source, make):
         with self._lock:
-            mark, kept = _mark(source), self._made.get(key)
-            if kept is None or kept[0] != mark:
+            state, kept = _state(source), self._made.get(key)
+            if kept is None or kept[0] != state:
                 if len(self._made) >= 2 * KEPT_LEVELS:
                     self._made.pop(next(iter(self._made)))
-                kept = self._made[key] = (mark, make())
+                kept = self._made[key] = (state, make())
             return kept[1]
 
 
-def _mark(source) -> tuple:
-    """Which weights, in which state: changes when they are moved, cast, loaded over or trained."""
+def _state(source) -> tuple:
     parts = source if isinstance(source, tuple) else (source,)
     tensors = [t for part in parts for t in ([part] if isinstance(part, torch.Tensor) else part.parameters())]
-    return tuple((id(t), t.data_ptr(), t.dtype, 0 if t.is_inference() else t._version) for t in tensors)
+    return mark(tensors)
 
 
 @dataclass

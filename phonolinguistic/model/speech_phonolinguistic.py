@@ -16,6 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .projection_phonolinguistic import TokenChoice
+
 FRAMES_PER_SECOND = 100  # log-mel: hop of 160 samples at 16 kHz
 STATES_PER_SECOND = 50  # after the second convolution, stride 2
 
@@ -168,6 +170,7 @@ class WhisperGreedyDecoder:
         language_ids: language tokens of a multilingual network. The second token of the prompt is its language; without
             `language_id` it is each clip's own: the likeliest of these behind the first token (openai/whisper,
             `detect_language`).
+        choice: who picks a token, and keeps what it needs for that from one clip to the next.
     """
 
     def __init__(
@@ -178,8 +181,10 @@ class WhisperGreedyDecoder:
         begin_suppress_ids: list[int] = (),
         suppress_ids: list[int] = (),
         language_ids: list[int] = (),
+        choice: TokenChoice | None = None,
     ):
         self.decoder, self.prompt_ids, self.end_id = decoder, list(prompt_ids), int(end_id)
+        self.choice = choice or TokenChoice()
         self.suppress_ids, self.language_ids = [int(i) for i in suppress_ids], [int(i) for i in language_ids]
         self.first_suppress_ids = sorted({*self.suppress_ids, *(int(i) for i in begin_suppress_ids)})
 
@@ -215,12 +220,10 @@ class WhisperGreedyDecoder:
         open_rows = set(range(batch))
         past = 0
         while open_rows:
-            logits = self._step(ids, past, caches)
+            state = self._step(ids, past, caches)
             barred = self.suppress_ids if past else self.first_suppress_ids
-            if barred:
-                logits[:, barred] = -math.inf
+            chosen = self.choice(state, decoder.embed_tokens.weight, barred)
             past += ids.shape[1]
-            chosen = logits.argmax(-1)
             for row, token in enumerate(chosen.tolist()):
                 if row not in open_rows:
                     continue
@@ -256,16 +259,16 @@ class WhisperGreedyDecoder:
         return [_LayerCache(layer, states, length, scores, beside) for layer, beside in layers]
 
     def _languages(self, start: torch.Tensor, caches: list["_LayerCache"]) -> torch.Tensor:
-        logits = self._step(start, 0, caches)  # what it leaves in the caches, the whole prompt overwrites
-        known = torch.tensor(self.language_ids, device=logits.device)
-        return known[logits[:, known].argmax(-1)]
+        state = self._step(start, 0, caches)  # what it leaves in the caches, the whole prompt overwrites
+        known = torch.tensor(self.language_ids, device=state.device)
+        return known[F.linear(state, self.decoder.embed_tokens.weight[known]).argmax(-1)]
 
     def _step(self, ids: torch.Tensor, past: int, caches: list["_LayerCache"]) -> torch.Tensor:
         decoder = self.decoder
         x = decoder.embed_tokens(ids) + decoder.embed_positions.weight[past : past + ids.shape[1]]
         for cache in caches:
             x = cache.step(x, past)
-        return F.linear(decoder.layer_norm(x[:, -1]), decoder.embed_tokens.weight)
+        return decoder.layer_norm(x[:, -1])
 
 
 class _LayerCache:

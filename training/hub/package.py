@@ -13,7 +13,17 @@ from . import card
 PACKAGE = Path(__file__).resolve().parents[2] / "phonolinguistic" / "model"
 CODE_FILES = tuple(
     f"{name}_phonolinguistic.py"
-    for name in ("configuration", "decoding", "modeling", "pipeline", "pooling", "processing", "silence", "speech")
+    for name in (
+        "configuration",
+        "decoding",
+        "modeling",
+        "pipeline",
+        "pooling",
+        "processing",
+        "projection",
+        "silence",
+        "speech",
+    )  # fmt: skip
 )
 AUTO_MAP = {
     "AutoConfig": "configuration_phonolinguistic.PhonoLinguisticConfig",
