@@ -103,7 +103,7 @@ def test_candidates_of_the_small_copy_hold_the_likeliest_token(monkeypatch):
     generator = torch.Generator().manual_seed(0)
     weight, x = torch.randn(9_000, 24, generator=generator), torch.randn(50, 24, generator=generator)
     x[0] = 4 * weight[7]
-    weight[100:120] = weight[7] * (1 + 1e-4 * torch.arange(20)[:, None])  # too close for bfloat16
+    weight[100:120] = weight[7] * (1 + 1e-4 * torch.arange(20).flip(0)[:, None])  # too close for bfloat16
     barred, choice = [int(i) for i in F.linear(x, weight).argmax(-1)[1:5]], TokenChoice()
     for tokens in ([], barred):
         logits = F.linear(x, weight)
