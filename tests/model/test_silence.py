@@ -3,6 +3,7 @@
 import copy
 import json
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ from phonolinguistic.networks import SpeechToText
 from phonolinguistic.releases import Release
 from phonolinguistic.stages import StageTimer
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 LANGUAGES = {"en": 101, "zh": 102, "de": 103}
 
 
@@ -245,19 +247,13 @@ def tiny_en(release):
 
 
 def example(name: str) -> np.ndarray:
-    return load_audio(silence_examples() / name).samples
-
-
-def silence_examples():
-    from conftest import ROOT
-
-    return ROOT / "examples"
+    return load_audio(EXAMPLES / name).samples
 
 
 def test_tiny_en_on_the_clip_alone_writes_the_words_and_stops(tiny_en):
     network, extractor, tokenizer = tiny_en
     decoder, cache = whisper_decoder(network, tokenizer), silence.SilenceCache()
-    expected = json.loads((silence_examples() / "transcripts.json").read_text(encoding="utf-8"))
+    expected = json.loads((EXAMPLES / "transcripts.json").read_text(encoding="utf-8"))
     stopped = []
     for name in ("angry_words_flat_voice.flac", "plain_words_calm_voice.flac"):
         samples = example(name)
