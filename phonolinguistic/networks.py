@@ -17,9 +17,11 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from .audio.decoding import SAMPLE_RATE
+from .model.decoding_phonolinguistic import whisper_decoder
 from .model.modeling_phonolinguistic import PhonoLinguisticModel
 from .model.processing_phonolinguistic import PhonoLinguisticProcessor
-from .model.speech_phonolinguistic import collapse_ctc, encode_whisper, english_decoder, token_limit
+from .model.silence_phonolinguistic import SilenceCache, encode_with_silence
+from .model.speech_phonolinguistic import collapse_ctc, encode_whisper, token_limit
 from .releases import Release, ReleaseError
 from .stages import StageTimer
 
@@ -83,12 +85,27 @@ def count(*modules: nn.Module) -> int:
 class SpeechToText:
     """A recogniser of its own, as it comes: Whisper, on the clip padded to 30 s as it was trained, or a CTC network.
 
+    Args:
+        alone: Whisper encodes the clip alone, with kept silence behind it, as a multi-task model's does. What sharing
+            the speech network saves and what this saves can so be told apart.
+        language: code of what is spoken, for a multilingual Whisper; None: detected in each clip.
+
     Raises:
         ReleaseError: the directory cannot be loaded.
+        ValueError: a language that the recogniser does not know.
     """
 
-    def __init__(self, release: Release, device: torch.device, dtype: torch.dtype):
+    def __init__(
+        self,
+        release: Release,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        alone: bool = False,
+        language: str | None = "en",
+    ):
         self.release, self.device = release, device
+        self._silence = SilenceCache() if alone else None
         path = str(release.path)
         try:
             config = AutoConfig.from_pretrained(path)
@@ -102,22 +119,28 @@ class SpeechToText:
         self.parameters = count(self.model)
         self._tokenizing = threading.Lock()  # Rust tokenizers refuse two threads at once
         if self.whisper:
-            self._decoder = english_decoder(self.model, self.tokenizer)
+            self._decoder = whisper_decoder(self.model, self.tokenizer, language)
 
     @torch.inference_mode()
     def transcribe(self, samples: np.ndarray, timer: StageTimer) -> str:
         """(n,) float32 at 16 kHz, at most 30 s for Whisper -> words, "" when none were heard."""
         with timer.stage("asr_features"):
-            inputs = self.feature_extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+            # Whisper's extractor pads to 30 s unless told otherwise.
+            options = {} if self._silence is None else {"padding": "longest", "truncation": False}
+            inputs = self.feature_extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt", **options)
             values = inputs["input_features" if self.whisper else "input_values"].to(self.device)
         with timer.stage("asr_encoder"):
-            if self.whisper:
+            heard = None
+            if self.whisper and self._silence is not None:
+                encoded = encode_with_silence(self.model.model.encoder, values, None, self._silence)
+                states, heard = encoded.last_hidden_state, encoded.heard
+            elif self.whisper:
                 states = encode_whisper(self.model.model.encoder, values)[0][-1]
             else:
                 logits = self.model(values.to(self.model.dtype)).logits
         with timer.stage("asr_decoder"):
             if self.whisper:
-                ids = self._decoder(states, None, token_limit(len(samples) / SAMPLE_RATE))[0]
+                ids = self._decoder(states, None, token_limit(len(samples) / SAMPLE_RATE), heard)[0]
             else:
                 ids = collapse_ctc(logits, None, self.model.config.pad_token_id)[0]
             options = {} if self.whisper else {"group_tokens": False}

@@ -2,8 +2,11 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 from transformers import AutoConfig, WhisperForConditionalGeneration
 
+from phonolinguistic.model import projection_phonolinguistic as projection
+from phonolinguistic.model.projection_phonolinguistic import TokenChoice
 from phonolinguistic.model.speech_phonolinguistic import (
     WhisperGreedyDecoder,
     collapse_ctc,
@@ -94,3 +97,20 @@ def test_ctc_best_path():
     logits = torch.nn.functional.one_hot(path, 6).float()[None]
     assert collapse_ctc(logits, None, 0) == [[3, 3, 4]]
     assert collapse_ctc(logits, torch.tensor([[1, 1, 1, 1, 0, 0, 0, 0]]), 0) == [[3]]
+
+
+def test_candidates_of_the_small_copy_hold_the_likeliest_token(monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    weight, x = torch.randn(9_000, 24, generator=generator), torch.randn(50, 24, generator=generator)
+    x[0] = 4 * weight[7]
+    weight[100:120] = weight[7] * (1 + 1e-4 * torch.arange(20).flip(0)[:, None])  # too close for bfloat16
+    barred, choice = [int(i) for i in F.linear(x, weight).argmax(-1)[1:5]], TokenChoice()
+    for tokens in ([], barred):
+        logits = F.linear(x, weight)
+        logits[:, tokens] = -torch.inf
+        assert choice(x, weight, tokens).tolist() == logits.argmax(-1).tolist()
+    with torch.no_grad():
+        weight.copy_(weight.flip(0))  # loaded over: the copy is made again
+    assert choice(x, weight, []).tolist() == F.linear(x, weight).argmax(-1).tolist()
+    monkeypatch.setattr(projection, "CANDIDATES", 1)
+    assert choice(x, weight, []).tolist() != F.linear(x, weight).argmax(-1).tolist(), "bfloat16 alone does"

@@ -20,13 +20,13 @@ from transformers import (
 )
 
 from phonolinguistic.model.configuration_phonolinguistic import WAVEFORM_TYPES, PhonoLinguisticConfig
+from phonolinguistic.model.decoding_phonolinguistic import whisper_defaults
 from phonolinguistic.model.modeling_phonolinguistic import PhonoLinguisticModel
 from phonolinguistic.model.processing_phonolinguistic import PhonoLinguisticProcessor
 
 from ..config import ConfigError, Settings, Tower
 
 VERSION = "0.2.0"
-ENGLISH_ONLY_VOCABULARY = 51_864  # tokens of Whisper's .en models; the multilingual ones have more
 SPLITS = (
     "Training, validation and test as each corpus comes with them; RAVDESS, TESS and speechocean762 as the embedded "
     "release splits them; where there is no split, speakers are divided: 80 % train, 10 % validate, 10 % test."
@@ -36,6 +36,10 @@ TRAINED = {
     "multitask": ("audio", "text", "fusion", "recognition"),
 }  # fmt: skip
 SPEECH_KEYS = ("pooling", "pooled_layers", "spectrum_statistics", "pooling_options", "head_hidden_size")
+WHISPER_KEYS = (
+    "silence", "decoder_prompt_ids", "decoder_begin_suppress_ids", "decoder_suppress_ids", "decoder_language_ids",
+    "language",
+)  # fmt: skip
 TEXT_KEYS = ("text_pooling", "head_hidden_size")
 
 
@@ -63,7 +67,7 @@ def build(settings: Settings) -> tuple[PhonoLinguisticModel, PhonoLinguisticProc
     text = _text(settings)
     speech = _speech(settings)
     asr_tokenizer = _asr_tokenizer(settings)
-    extra = _prompt(speech, asr_tokenizer) | dict(settings.model)
+    extra = _whisper(settings, speech, asr_tokenizer) | dict(settings.model)
     for start, keys in ((speech, SPEECH_KEYS), (text, TEXT_KEYS)):
         if start.donor is not None:
             extra |= {key: getattr(start.donor.config, key) for key in keys}
@@ -167,20 +171,15 @@ def _asr_tokenizer(settings: Settings):
     return _loaded(AutoTokenizer.from_pretrained, source, "recogniser's tokenizer (asr_tokenizer)")
 
 
-def _prompt(speech: Start, tokenizer) -> dict[str, list[int]]:
-    """How a Whisper's decoder is started: the donor's way, or English words without timestamps."""
-    if tokenizer is None or speech.config.model_type != "whisper":
+def _whisper(settings: Settings, speech: Start, tokenizer) -> dict:
+    """Whether a Whisper hears kept silence, and how its decoder is started: the donor's way, or its checkpoint's."""
+    if speech.config.model_type != "whisper":
         return {}
     if speech.donor is not None:
-        own = speech.donor.config
-        found = {name: getattr(own, name) for name in ("decoder_prompt_ids", "decoder_begin_suppress_ids")}
-        return {name: ids for name, ids in found.items() if ids is not None}
-    vocabulary = tokenizer.get_vocab()
-    # The English-only models know no language, though their vocabulary names some.
-    many = speech.config.vocab_size > ENGLISH_ONLY_VOCABULARY
-    wanted = [*(["<|en|>", "<|transcribe|>"] if many else []), "<|notimestamps|>"]
-    start = speech.config.decoder_start_token_id
-    return {"decoder_prompt_ids": [start, *(vocabulary[token] for token in wanted if token in vocabulary)]}
+        found = {name: getattr(speech.donor.config, name) for name in WHISPER_KEYS}
+        return {name: value for name, value in found.items() if value is not None}
+    vocabulary = None if tokenizer is None else tokenizer.get_vocab()
+    return _loaded(lambda source: whisper_defaults(source, vocabulary), settings.speech.source, "speech network")
 
 
 def _take_heads(model: PhonoLinguisticModel, donor: PhonoLinguisticModel, modality: str) -> None:

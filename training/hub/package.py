@@ -13,7 +13,18 @@ from . import card
 PACKAGE = Path(__file__).resolve().parents[2] / "phonolinguistic" / "model"
 CODE_FILES = tuple(
     f"{name}_phonolinguistic.py"
-    for name in ("configuration", "front_end", "modeling", "pipeline", "pooling", "processing", "speech")
+    for name in (
+        "configuration",
+        "decoding",
+        "front_end",
+        "modeling",
+        "pipeline",
+        "pooling",
+        "processing",
+        "projection",
+        "silence",
+        "speech",
+    )  # fmt: skip
 )
 AUTO_MAP = {
     "AutoConfig": "configuration_phonolinguistic.PhonoLinguisticConfig",

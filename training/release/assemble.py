@@ -16,6 +16,7 @@ import torch
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoTokenizer
 
 from phonolinguistic.model.configuration_phonolinguistic import PhonoLinguisticConfig
+from phonolinguistic.model.decoding_phonolinguistic import whisper_defaults
 from phonolinguistic.model.modeling_phonolinguistic import PhonoLinguisticModel
 from phonolinguistic.model.processing_phonolinguistic import PhonoLinguisticProcessor
 
@@ -59,8 +60,9 @@ def assemble(
         loader = PhonoLinguisticProcessor if ours else AutoTokenizer
         loaded = loader.from_pretrained(speech)
         recogniser = loaded.asr_tokenizer if ours else loaded
-        end = recogniser.eos_token_id
-        settings |= {"decoder_prompt_ids": [end + 1, end + 2], "decoder_begin_suppress_ids": [220, end]}
+        if ours:
+            end = recogniser.eos_token_id
+            settings |= {"decoder_prompt_ids": [end + 1, end + 2], "decoder_begin_suppress_ids": [220, end]}
     else:
         settings["asr"] = RECOGNISER
     words = tower.text if tower is not None else AutoModel.from_pretrained(text, dtype=torch.float32)
@@ -71,9 +73,9 @@ def assemble(
         )
         model.speech, model.text = donor.speech if multitask else donor.speech.encoder, words
     else:
-        config = PhonoLinguisticConfig(
-            AutoConfig.from_pretrained(speech), words.config, multitask=multitask, **settings
-        )
+        settings = whisper_defaults(speech, recogniser.get_vocab() if multitask else None) | settings
+        speech_config = AutoConfig.from_pretrained(speech)
+        config = PhonoLinguisticConfig(speech_config, words.config, multitask=multitask, **settings)
         model = PhonoLinguisticModel(config)
         pretrained = AutoModel.from_pretrained(speech, dtype=torch.float32)
         model.speech, model.text = pretrained if multitask else pretrained.encoder, words

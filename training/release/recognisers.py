@@ -19,9 +19,10 @@ from transformers import (
 )
 
 from phonolinguistic.model.configuration_phonolinguistic import PhonoLinguisticConfig
+from phonolinguistic.model.decoding_phonolinguistic import whisper_decoder
 from phonolinguistic.model.modeling_phonolinguistic import PhonoLinguisticModel  # also makes AutoConfig know its kind
 from phonolinguistic.model.processing_phonolinguistic import PhonoLinguisticProcessor
-from phonolinguistic.model.speech_phonolinguistic import encode_whisper, english_decoder, token_limit
+from phonolinguistic.model.speech_phonolinguistic import encode_whisper, token_limit
 
 from ..corpora.schema import CorpusError
 
@@ -48,7 +49,7 @@ class WhisperRecogniser:
         self.tokenizer = (
             PreTrainedTokenizerFast(tokenizer_file=str(file)) if bare else AutoTokenizer.from_pretrained(model)
         )
-        self.decoder = english_decoder(network, self.tokenizer)
+        self.decoder = whisper_decoder(network, self.tokenizer)
 
     @torch.inference_mode()
     def __call__(self, clips: list[np.ndarray]) -> list[str]:
