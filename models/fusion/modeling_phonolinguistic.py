@@ -5,12 +5,15 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import AutoConfig, AutoModel, AutoModelForCTC, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoModelForCTC, AutoTokenizer, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from .configuration_phonolinguistic import PhonoLinguisticConfig
+from .decoding_phonolinguistic import language_token, prompt_ids, shared_decoder, whisper_defaults
 from .pooling_phonolinguistic import SpeechPooling
-from .speech_phonolinguistic import WhisperGreedyDecoder, collapse_ctc, decode_teacher_forced, encode_whisper
+from .projection_phonolinguistic import TokenChoice
+from .silence_phonolinguistic import SilenceCache, encode_with_silence
+from .speech_phonolinguistic import SpeechStates, collapse_ctc, decode_teacher_forced, encode_whisper
 
 IGNORED = -100  # label of a row or token that has none, as everywhere in torch
 
@@ -37,18 +40,6 @@ class PhonoLinguisticOutput(ModelOutput):
     text_pooled: torch.FloatTensor | None = None
 
 
-@dataclass
-class SpeechStates:
-    """What the speech network heard: hidden_states, each (batch, time, size), their mask (batch, time), and its input
-    with the input's mask, which the pooling of the spectrum and the CTC head read."""
-
-    hidden_states: tuple[torch.Tensor, ...]
-    last_hidden_state: torch.Tensor
-    mask: torch.Tensor
-    input_features: torch.Tensor
-    input_mask: torch.Tensor | None
-
-
 class PhonoLinguisticModel(PreTrainedModel):
     """Speech network and BERT under three heads; see `PhonoLinguisticConfig` for what can be put together."""
 
@@ -70,6 +61,7 @@ class PhonoLinguisticModel(PreTrainedModel):
         self.text = AutoModel.from_config(config.text_config)
         layers = getattr(speech, "encoder_layers", None) or speech.num_hidden_layers
         size = getattr(speech, "d_model", None) or speech.hidden_size
+        self.silence, self.token_choice = SilenceCache(), TokenChoice()
         self.audio_pooling = SpeechPooling(
             hidden_size=size,
             num_states=layers + 1,
@@ -101,9 +93,13 @@ class PhonoLinguisticModel(PreTrainedModel):
 
         Args:
             speech, text: directories or Hub ids; a whole recogniser (CTC or Whisper) as `speech` when `multitask`.
-            settings: further `PhonoLinguisticConfig` arguments.
+            settings: further `PhonoLinguisticConfig` arguments. A Whisper hears kept silence behind the clip, and
+                starts and bars its transcripts as its checkpoint says, unless they say otherwise.
         """
         speech_config, text_config = AutoConfig.from_pretrained(speech), AutoConfig.from_pretrained(text)
+        if speech_config.model_type == "whisper":
+            vocabulary = AutoTokenizer.from_pretrained(speech).get_vocab() if multitask else None
+            settings = whisper_defaults(speech, vocabulary) | settings
         config = PhonoLinguisticConfig(speech_config, text_config, multitask=multitask, **settings)
         model = cls(config)
         loader = AutoModelForCTC if config.recogniser == "ctc" else AutoModel
@@ -138,6 +134,13 @@ class PhonoLinguisticModel(PreTrainedModel):
             if bool(absent.any()):
                 kept = attention_mask.clone()
                 kept[absent] = 1
+        if self.config.silence:
+            # The same in fusion and multi-task: a recogniser that reads these states leaves the voice's as they are.
+            encoder = getattr(self.speech, "encoder", self.speech)
+            states = encode_with_silence(encoder, input_features, kept, self.silence)
+            if attention_mask is not None:
+                states.mask, states.input_mask = states.mask & ~absent[:, None], attention_mask
+            return states
         if self.config.speech_kind == "log_mel":
             hidden, mask = encode_whisper(getattr(self.speech, "encoder", self.speech), input_features, kept)
         elif self.config.speech_kind == "spectrogram":
@@ -289,22 +292,26 @@ class PhonoLinguisticModel(PreTrainedModel):
             return logits, loss
         if self.config.recogniser is None:
             raise ValueError("transcript_labels need a multi-task model; this one has no recogniser.")
-        prompt = torch.tensor([self._prompt_ids()] * len(labels), device=labels.device)
+        prompt = torch.tensor([prompt_ids(self.config)] * len(labels), device=labels.device)
         # Teacher forcing: prompt and transcript go in, transcript and end of text come out.
         inputs = torch.cat([prompt, labels[:, :-1].clamp(min=0)], 1)
-        logits = decode_teacher_forced(self.speech.decoder, inputs, states.last_hidden_state, states.mask)
+        logits = decode_teacher_forced(self.speech.decoder, inputs, states.last_hidden_state, states.mask, states.heard)
         logits = logits[:, prompt.shape[1] - 1 :]
         loss = F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED)
         return logits, loss
 
-    def _prompt_ids(self) -> list[int]:
-        return self.config.decoder_prompt_ids or [self.config.speech_config.decoder_start_token_id]
-
-    def transcribe(self, states: SpeechStates, max_new_tokens: int | list[int] | None = None) -> list[list[int]]:
+    def transcribe(
+        self, states: SpeechStates, max_new_tokens: int | list[int] | None = None, language: str | None = None
+    ) -> list[list[int]]:
         """Token ids that the model's own recogniser hears, per row; decode them with the processor.
 
+        Args:
+            max_new_tokens: bound for all rows or each; None: by the length of the clip.
+            language: code of what is spoken, for a multilingual Whisper; None: `config.language`, or else detected.
+
         Raises:
-            ValueError: the model has no recogniser (a fusion model reads another network's transcript).
+            ValueError: the model has no recogniser (a fusion model reads another network's transcript), or one that
+                does not know the language.
         """
         if self.config.recogniser is None:
             raise ValueError("This model has no recogniser of its own: it reads the transcript of another network.")
@@ -312,15 +319,9 @@ class PhonoLinguisticModel(PreTrainedModel):
             with torch.inference_mode():
                 logits = self.speech.lm_head(states.last_hidden_state)
             return collapse_ctc(logits, states.mask, self.config.speech_config.pad_token_id)
-        speech = self.config.speech_config
-        begin = self.config.decoder_begin_suppress_ids
-        decoder = WhisperGreedyDecoder(
-            self.speech.decoder,
-            self._prompt_ids(),
-            speech.eos_token_id,
-            begin if begin is not None else (speech.begin_suppress_tokens or []),
-        )
-        return decoder(states.last_hidden_state, states.mask, max_new_tokens)
+        token = language_token(language or self.config.language, self.config.decoder_language_ids or {})
+        decoder = shared_decoder(self.speech.decoder, self.config, self.token_choice)
+        return decoder(states.last_hidden_state, states.mask, max_new_tokens, states.heard, token)
 
 
 def _projection(size: int, hidden: int, dropout: float) -> nn.Module:

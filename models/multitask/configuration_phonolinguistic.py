@@ -39,8 +39,13 @@ class PhonoLinguisticConfig(PretrainedConfig):
             al. 2021, "Speech Emotion Recognition with Multi-Task Learning", section 2.3).
         temperatures: mode -> temperature fitted on validation data (Guo et al. 2017); 1 where absent.
         uncertain_threshold: confidence below which an answer is called uncertain.
-        decoder_prompt_ids, decoder_begin_suppress_ids: Whisper recogniser's prompt and the tokens barred from coming
-            first; None: taken from the speech configuration.
+        silence: a Whisper encoder hears kept silence behind the clip, as it did in its training, and so does its
+            decoder (`silence_phonolinguistic.py`). False: the clip alone, for a network that was trained so.
+        decoder_prompt_ids, decoder_begin_suppress_ids, decoder_suppress_ids: Whisper recogniser's prompt, the tokens
+            barred from coming first, and those barred throughout; None: taken from the speech configuration.
+        decoder_language_ids: code -> token of the languages of a multilingual Whisper, whose prompt has the language in
+            second place; None: one language.
+        language: code of what a multilingual Whisper is told to hear; None: detected in each clip.
         release: free facts of a trained release (version, trained heads, corpora), shown by the card and the page.
     """
 
@@ -64,8 +69,12 @@ class PhonoLinguisticConfig(PretrainedConfig):
         loss_weights: dict | None = None,
         temperatures: dict | None = None,
         uncertain_threshold: float = 0.0,
+        silence: bool = False,
         decoder_prompt_ids: list[int] | None = None,
         decoder_begin_suppress_ids: list[int] | None = None,
+        decoder_suppress_ids: list[int] | None = None,
+        decoder_language_ids: dict[str, int] | None = None,
+        language: str | None = None,
         release: dict | None = None,
         **kwargs,
     ):
@@ -85,8 +94,12 @@ class PhonoLinguisticConfig(PretrainedConfig):
         self.loss_weights = weights | dict(loss_weights or {})
         self.temperatures = dict(temperatures or {})
         self.uncertain_threshold = uncertain_threshold
+        self.silence = silence
         self.decoder_prompt_ids = decoder_prompt_ids
         self.decoder_begin_suppress_ids = decoder_begin_suppress_ids
+        self.decoder_suppress_ids = decoder_suppress_ids
+        self.decoder_language_ids = decoder_language_ids
+        self.language = language
         self.release = dict(release or {})
         if id2label is None:
             id2label = dict(enumerate(EMOTIONS))
@@ -108,6 +121,10 @@ class PhonoLinguisticConfig(PretrainedConfig):
             raise ValueError("An audio spectrogram transformer recognises no words: multitask must be False.")
         if self.spectrum_statistics and kind not in LOG_MEL_TYPES:
             raise ValueError("spectrum_statistics needs a log-mel speech encoder (whisper).")
+        if self.silence and kind not in LOG_MEL_TYPES:
+            raise ValueError("silence needs a log-mel speech encoder (whisper).")
+        if self.language is not None and self.decoder_language_ids and self.language not in self.decoder_language_ids:
+            raise ValueError(f"language is {self.language!r}; accepted: {', '.join(self.decoder_language_ids)}.")
 
     @property
     def speech_kind(self) -> str:

@@ -25,8 +25,9 @@ from transformers import (
     WhisperForConditionalGeneration,
 )
 
+from .decoding_phonolinguistic import whisper_decoder
 from .processing_phonolinguistic import SAMPLE_RATE
-from .speech_phonolinguistic import collapse_ctc, encode_whisper, english_decoder, token_limit
+from .speech_phonolinguistic import collapse_ctc, encode_whisper, token_limit
 
 MIN_SECONDS, MAX_SECONDS = 0.3, 30.0
 RESAMPLING_ZEROS = 32  # zero crossings of the windowed sinc on each side
@@ -120,7 +121,7 @@ class PhonoLinguisticPipeline(Pipeline):
             ids = collapse_ctc(network(values).logits, None, network.config.pad_token_id)[0]
             return tokenizer.decode(ids, skip_special_tokens=True, group_tokens=False).strip()
         states = encode_whisper(network.model.encoder, values)[0][-1]
-        ids = english_decoder(network, tokenizer)(states, None, token_limit(len(samples) / SAMPLE_RATE))[0]
+        ids = whisper_decoder(network, tokenizer)(states, None, token_limit(len(samples) / SAMPLE_RATE))[0]
         return tokenizer.decode(ids, skip_special_tokens=True).strip()
 
 
