@@ -34,11 +34,7 @@ SEED = 0
 CORPORA = ("speechocean762", "ravdess", "tess")
 CONSTANTS = {"real": "SILENCE_FRAMES", "block": "BLOCK_STATES", "step": "LEVEL_STEP"}
 CHOSEN = {short: getattr(silence, name) for short, name in CONSTANTS.items()}
-TRIED = [
-    *({"block": block} for block in (1, 3, 15)),
-    *({"real": frames} for frames in (25, 100)),
-    *({"step": step} for step in (0.5, 1.0, 0.01)),
-]
+TRIED = [{"block": 1}, {"block": 15}, {"real": 25}, {"real": 100}, {"step": 1.0}]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ Silence has a level: Whisper's log-mel is cut off at 8 (log10) below the clip's 
 (loudest - 8 + 4) / 4 in its scale, and never under the (-10 + 4) / 4 of digital silence. One entry is kept for each
 level that was met, rounded to `LEVEL_STEP`; the first clip of a level takes one pass over 30 s more.
 
+In training the weights change with each step, and silence is computed again: one pass over 30 s for each level in the
+batch, without gradients.
+
 What it does not mend: where speech is cut off or another voice talks over its end, words at the end may differ from
 those that the padded network writes, which guesses there too (benchmarks/results/silence_states.json).
 """
@@ -83,6 +86,12 @@ class KeptSilence:
     states: torch.Tensor
 
 
+def _sharded(encoder: nn.Module) -> bool:
+    """Whether the layers' weights are there only while the layers run (FSDP)."""
+    weight = encoder.layers[0].self_attn.k_proj.weight
+    return weight.dim() != 2 or hasattr(weight, "device_mesh")
+
+
 @torch.inference_mode(False)
 @torch.no_grad()
 def encode_silence(encoder: nn.Module, level: float) -> KeptSilence:
@@ -97,6 +106,9 @@ def encode_silence(encoder: nn.Module, level: float) -> KeptSilence:
         inputs, kept = [], []
         for layer in encoder.layers:
             inputs.append(x[:, middle])
+            if _sharded(encoder):  # such layers take no keys and values: `encode_with_silence`
+                x = layer(x, None)
+                continue
             x, own = _attend(layer, x, None, None)
             kept.append(tuple(part[:, :, middle].contiguous() for part in own))
         return KeptSilence(inputs, kept, encoder.layer_norm(x[:, middle]))
@@ -135,6 +147,8 @@ class SilenceCache:
 
     def encoder(self, encoder: nn.Module, level: float) -> KeptSilence:
         """Silence of a rounded level in the encoder."""
+        if _sharded(encoder):
+            return encode_silence(encoder, level)
         return self._get(("encoder", level), encoder, lambda: encode_silence(encoder, level))
 
     def decoder(self, encoder: nn.Module, decoder: nn.Module, level: float) -> list[KeysAndValues]:
@@ -235,12 +249,13 @@ def encode_with_silence(
     scores = torch.cat([additive_mask(heard, dtype), bias[:, None, None]], 3)
     keys = [rounded_level(level) for level in levels.tolist()]
     made = {level: cache.encoder(encoder, level) for level in set(keys)}
-    beside = None if encoder.training else _pairs(keys, {k: v.encoder for k, v in made.items()}, len(encoder.layers))
+    whole = encoder.training or _sharded(encoder)
+    beside = None if whole else _pairs(keys, {k: v.encoder for k, v in made.items()}, len(encoder.layers))
     states = [x]
     for place, layer in enumerate(encoder.layers):
         if beside is not None:
             x, _ = _attend(layer, x, beside[place], scores)
-        elif not (encoder.layerdrop > 0 and torch.rand(()) < encoder.layerdrop):
+        elif not (encoder.training and encoder.layerdrop > 0 and torch.rand(()) < encoder.layerdrop):
             # The whole layer, silence and all: dropout, layer drop and checkpointing are the layer's own affair.
             silent = _rows(keys, lambda level, i=place: made[level].inputs[i]).expand(batch, -1, -1)
             x = layer(torch.cat([x, silent.to(x.dtype)], 1), scores)[:, : len(steps)]

@@ -388,3 +388,16 @@ def test_barred_tokens_never_come(network):
     barred = sorted({row[0] for row in free} | {row[-1] for row in free})
     rows = WhisperGreedyDecoder(network.model.decoder, [1, 2], 0, [0], barred)(states, max_new_tokens=6)
     assert not set(barred) & {token for row in rows for token in row}
+
+
+def test_layers_whose_weights_are_sharded_are_called_whole(network):
+    encoder = copy.deepcopy(network).model.encoder
+    values, mask = batch_of(mel(61), mel(120, 1) * 0.4)
+    with torch.no_grad():
+        wanted = silence.encode_with_silence(encoder, values, mask, silence.SilenceCache()).last_hidden_state
+        for layer in encoder.layers:
+            layer.self_attn.k_proj.weight.device_mesh = "as FSDP's have one"
+        entry = silence.SilenceCache().encoder(encoder, -1.0)
+        found = silence.encode_with_silence(encoder, values, mask, silence.SilenceCache()).last_hidden_state
+    assert entry.encoder == [] and len(entry.inputs) == len(encoder.layers)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
