@@ -119,9 +119,9 @@ def robustness() -> str:
         lines.append(f"| {name} | {' | '.join(cells)} |")
     clips = ", ".join(f"{c['clips']} {names[n]} (majority {c['majority']} %)" for n, c in found["corpora"].items())
     note = (
-        f"Voice of the embedded release on test speakers: {clips}. Before: the networks hear the whole clip, as in 0.2.0; "
-        f"after: the front end's speech alone. Held: of the clips answered undisturbed with over {found['sure_above']}, the "
-        "percentage whose emotion stays."
+        f"Voice of the embedded release on test speakers: {clips}. Before: the networks hear the whole clip, as in "
+        f"0.2.0; after: the front end's speech alone. Held: of the clips answered undisturbed with over "
+        f"{found['sure_above']}, the percentage whose emotion stays."
     )
     return "### What is not speech\n\n" + note + "\n\n" + "\n".join(lines)
 
