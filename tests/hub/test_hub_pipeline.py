@@ -18,6 +18,7 @@ from tiny import ctc_tokenizer, hubert_config, tiny_asr, tiny_fusion
 from transformers import HubertForCTC, Wav2Vec2FeatureExtractor, pipeline
 
 from phonolinguistic import EmotionRecognizer
+from phonolinguistic.model.front_end_phonolinguistic import FrontEnd
 from phonolinguistic.model.modeling_phonolinguistic import PhonoLinguisticModel
 from phonolinguistic.model.pipeline_phonolinguistic import TASK, PhonoLinguisticPipeline, read_clip, resample
 from phonolinguistic.model.processing_phonolinguistic import PhonoLinguisticProcessor
@@ -30,7 +31,7 @@ TONE = (np.sin(np.arange(24000) * 0.05) * 0.3).astype(np.float32)
 BARE = """
 import importlib.machinery, sys
 ABSENT = {"phonolinguistic", "training", "webui", "gradio", "av", "datasets", "soundfile", "torchaudio", "librosa",
-          "scipy", "sklearn", "pandas", "accelerate", "silero_vad"}
+          "scipy", "sklearn", "pandas", "accelerate"}
 class Bare(importlib.machinery.PathFinder):
     @classmethod
     def find_spec(cls, name, path=None, target=None):
@@ -77,7 +78,7 @@ def test_from_the_hub_by_its_task(published, local):
 def test_its_scores_are_the_models_own(local):
     model, processor = local.model, local.processor
     with torch.no_grad():
-        inputs = processor(audio=TONE)
+        inputs = processor(audio=FrontEnd()(TONE).speech)
         words = processor.decode_transcripts(model.transcribe(model.encode_speech(*inputs.values())))[0]
         out = model(**inputs, **processor(text=words))
     for mode, logits in (("audio", out.audio_logits), ("text", out.text_logits), ("multitask", out.fusion_logits)):
@@ -100,7 +101,7 @@ def test_a_fusion_model_reads_the_recogniser_beside_it(tmp_path, kind):
     )
     answer = classify(TONE)
     recognizer = EmotionRecognizer.from_pretrained(fusion=str(folder), multitask=None, warm_up=False, device="cpu")
-    own = recognizer._loaded.asr.transcribe(TONE, StageTimer())
+    own = recognizer._loaded.asr.transcribe(FrontEnd()(TONE).speech, StageTimer())
     assert answer["transcript"] == own and classify.model.dtype == torch.float32
     assert set(classify(TONE, mode="audio")["scores"]) == set(answer["scores"])
 
@@ -185,7 +186,7 @@ def test_plain_wav_of_every_width(width):
     assert np.abs(read_clip(file.getvalue()) - TONE).max() < 2 ** (2 - 8 * width) + 1e-6
 
 
-def test_the_cards_snippets_run_where_there_is_only_torch_and_transformers(published, local, tmp_path, hub):
+def test_the_cards_snippets_run_with_torch_transformers_and_silero_vad_alone(published, local, tmp_path, hub):
     (tmp_path / "clip.wav").write_bytes(wave_bytes(TONE))
     card = ModelCard(hub.store.read("model", published, "README.md").decode())
     snippets = re.findall(r"```python\n(.*?)```", card.text, re.DOTALL)[:2]  # the third needs the package

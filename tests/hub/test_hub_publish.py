@@ -266,7 +266,7 @@ def test_a_run_that_was_not_evaluated_is_published_with_its_validation_figures(t
     files = {f.path: f.source for f in collect(tmp_path / "run", repo_id).files}
     metrics, text = json.loads(files["metrics.json"]), files["README.md"].decode()
     assert metrics["results"][0]["metrics"]["uar"] == {"value": 0.4} and metrics["results"][-1]["metrics"]["wer"]
-    assert "| own (validation) | `audio` | 9 | 40.0 |" in text and "by which the epoch was chosen" in text
+    assert "| own recordings (validation) | `audio` | 9 | 40.0 |" in text and "by which the epoch was chosen" in text
 
 
 def test_what_a_local_start_started_from_is_named_instead(tiny, tmp_path, repo_id, monkeypatch):

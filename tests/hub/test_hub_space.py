@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def checkout(tmp_path, tiny) -> Path:
     """A copy of what the Space is made from, with tiny models."""
-    for name in ("phonolinguistic", "webui", "training/templates"):
+    for name in ("phonolinguistic", "webui", "training/hub/templates"):
         shutil.copytree(ROOT / name, tmp_path / name)
     for name in ("app.py", "requirements.txt", "LICENSE", "NOTICE", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
