@@ -4,7 +4,8 @@
 
 The same in use, training, evaluation and the published pipeline, so that silence before, after and between, a constant
 offset, hum and the file's own length change nothing that a network hears. Pauses longer than 2 x `PAD_SECONDS` become
-that long. The level is kept: the networks were fitted on recordings of any level, and Whisper's log-mel scales itself.
+that long. The level is kept, for loudness is part of a voice, down to `QUIETEST_RMS`: a recording whose speech is quieter
+was made far from the microphone or with its gain turned down, and is raised to that.
 
 Needs the package silero-vad (its weights come in its wheel).
 """
@@ -28,6 +29,7 @@ BLOCK = 2**17  # samples filtered at once: a half-hour recording needs no half-h
 SILENCE_RMS = 2e-5
 # The detector hears a copy whose loud parts have this RMS (-23 dBFS): RAVDESS is far below what it was trained on.
 HEARD_RMS = 0.07
+QUIETEST_RMS = 10 ** (-50 / 20)  # the quietest clips that the voice learned from (RAVDESS, 5th percentile)
 MAX_GAIN = 1_000.0
 MIN_SPEECH_SECONDS = 0.15
 PAD_SECONDS = 0.15
@@ -53,7 +55,7 @@ class SpeechSpan:
 class Heard:
     """What the front end makes of a recording.
 
-    samples: (n,) float32, 16 kHz, the whole recording without offset and rumble.
+    samples: (n,) float32, 16 kHz, the whole recording without offset and rumble, raised if it was very quiet.
     spans: where somebody speaks, without padding; empty when nobody does.
     """
 
@@ -143,6 +145,9 @@ class FrontEnd:
     def __call__(self, samples: np.ndarray) -> Heard:
         """(n,) float32 at 16 kHz, any length -> what is heard of it."""
         samples = remove_rumble(samples)
+        level = speech_level(samples)
+        if SILENCE_RMS <= level < QUIETEST_RMS:
+            samples = samples * np.float32(QUIETEST_RMS / level)
         return Heard(samples, tuple(self.find_speech(samples)))
 
     def find_speech(self, samples: np.ndarray) -> list[SpeechSpan]:

@@ -11,6 +11,7 @@ from phonolinguistic import EmotionRecognizer
 from phonolinguistic.audio.decoding import Clip, load_audio
 from phonolinguistic.model.front_end_phonolinguistic import (
     PAD_SECONDS,
+    QUIETEST_RMS,
     SAMPLE_RATE,
     TAPS,
     WINDOW,
@@ -89,6 +90,16 @@ def test_the_level_of_speech_does_not_know_the_silence_around_it():
         speech_level(samples)
     )
     assert speech_level(zeros(0)) == speech_level(zeros(1)) == 0.0
+
+
+@pytest.mark.parametrize("decibels", [-40, -60, -70])
+def test_a_very_quiet_recording_is_raised_and_others_keep_their_level(front_end, decibels):
+    speech = example()
+    level = speech_level(remove_rumble(speech))
+    assert front_end(speech * np.float32(2)).samples == pytest.approx(2 * remove_rumble(speech), abs=1e-6)
+    quiet = front_end(speech * np.float32(10 ** (decibels / 20) / level))
+    assert speech_level(quiet.samples) == pytest.approx(max(10 ** (decibels / 20), QUIETEST_RMS), rel=1e-3)
+    assert quiet.seconds == pytest.approx(front_end(speech).seconds, abs=0.05)
 
 
 def test_joined_speech_has_one_pause_and_silence_where_the_recording_has_nothing():

@@ -100,7 +100,7 @@ def test_decoded_once_and_bad_clips_reported(tmp_path, caplog):
     assert audio.good == [0, 2] and list(audio.bad) == [1]
     assert audio[0].dtype == np.float32
     np.testing.assert_allclose(audio[0], FrontEnd()(tone()).speech, atol=1e-4)  # what the networks hear
-    assert audio.lengths.tolist() == [6400, 0, 6400]
+    assert audio.lengths.tolist() == [len(audio[0]), 0, len(audio[0])]
     with pytest.raises(CorpusError, match="ravdess/bad: corrupt clip"):
         audio[1]
     stored = sorted((tmp_path / "cache").rglob("*.npy"))
