@@ -4,8 +4,8 @@
 
 The same in use, training, evaluation and the published pipeline, so that silence before, after and between, a constant
 offset, hum and the file's own length change nothing that a network hears. Pauses longer than 2 x `PAD_SECONDS` become
-that long. The level is kept, for loudness is part of a voice, down to `QUIETEST_RMS`: a recording whose speech is quieter
-was made far from the microphone or with its gain turned down, and is raised to that.
+that long. The level is kept, for loudness is part of a voice, down to `QUIETEST_RMS`: a recording whose speech is
+quieter was made far from the microphone or with its gain turned down, and is raised to that.
 
 Needs the package silero-vad (its weights come in its wheel).
 """
