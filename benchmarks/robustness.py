@@ -154,7 +154,10 @@ def main() -> None:
     options.add_argument("--ravdess", type=Path, required=True)
     options.add_argument("--tess", type=Path, required=True)
     options.add_argument("--clips", type=int, default=120, help="of each corpus (default 120)")
+    options.add_argument("--only", nargs="+", choices=list(DISTURBANCES), help="these rows, after the undisturbed one")
     values = common.parse(options)
+    chosen = {"undisturbed", *(values.only or DISTURBANCES)}
+    disturbances = {name: disturb for name, disturb in DISTURBANCES.items() if name in chosen}
     recognizer = EmotionRecognizer.from_pretrained(warm_up=False)
     results: dict = {"sure_above": SURE, "corpora": {}}
     for corpus in ("ravdess", "tess"):
@@ -163,7 +166,7 @@ def main() -> None:
         rows: dict[str, dict] = {}
         for side, front_end in (("before", False), ("after", True)):
             clean = None
-            for name, disturb in tqdm(DISTURBANCES.items(), desc=f"{corpus}, {side}", unit="row"):
+            for name, disturb in tqdm(disturbances.items(), desc=f"{corpus}, {side}", unit="row"):
                 scores = answers(recognizer, clips, disturb, front_end)
                 clean = scores if clean is None else clean
                 rows.setdefault(name, {})[side] = summary(scores, labels, clean)
