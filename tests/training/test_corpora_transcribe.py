@@ -108,7 +108,7 @@ def test_undecodable_clips_are_recorded(command, tmp_path):
 
 def test_long_clips_are_read_in_pieces():
     texts = program.hear(Counting(), [np.tile(tone(1.0), 45), tone(0.4)])
-    assert texts == ["480000 samples 240000 samples", HEARD]
+    assert texts == ["480000 samples 240000 samples", "6400 samples"]
 
 
 def test_missing_transcripts_say_the_command(tmp_path):
