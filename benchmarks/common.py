@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 
 from phonolinguistic.audio.decoding import Clip, load_audio
+from phonolinguistic.audio.formats import SUFFIXES
 from phonolinguistic.provenance import provenance
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".m4a")
 
 
 def parser(description: str) -> argparse.ArgumentParser:

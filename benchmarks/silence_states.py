@@ -125,7 +125,7 @@ class Network:
         mask = torch.ones(states.shape[:2], dtype=torch.bool)
         bias = silence.silence_bias(mask.sum(1), self.encoder.config.max_source_positions, states.dtype)
         levels = [silence.rounded_level(level)]
-        heard = silence.Heard(states, mask, bias, levels, self.encoder, self.cache)
+        heard = silence.DecoderInput(states, mask, bias, levels, self.encoder, self.cache)
         return {"encoder_states": states, "heard": heard}
 
 

@@ -134,20 +134,17 @@ def _mode(options, recognizer) -> str:
     return mode
 
 
-def _with_clip(result, clip, seconds: float):
-    """The result with the clip's warnings, and the seconds of decoding where the recogniser would have put them."""
+def _with_decoding(result, seconds: float):
+    """The result with the seconds of decoding where the recogniser would have put them, had it been given the path."""
     from .results import Comparison, Recognition
 
     if isinstance(result, Recognition):
         stages = {"decode_audio": 0.0} | result.stages
         stages["decode_audio"] += seconds
-        warnings = tuple(dict.fromkeys((*clip.warnings, *result.warnings)))
-        return replace(result, stages=stages, seconds=result.seconds + seconds, warnings=warnings)
-    info = replace(result.clip, warnings=tuple(dict.fromkeys((*clip.warnings, *result.clip.warnings))))
+        return replace(result, stages=stages, seconds=result.seconds + seconds)
     if isinstance(result, Comparison):
-        modes = {mode: _with_clip(answer, clip, seconds) for mode, answer in result.modes.items()}
-        return replace(result, clip=info, modes=modes)
-    return replace(result, clip=info, seconds=result.seconds + seconds)
+        return replace(result, modes={mode: _with_decoding(answer, seconds) for mode, answer in result.modes.items()})
+    return replace(result, seconds=result.seconds + seconds)
 
 
 def _print(options, result, table) -> int:
@@ -171,7 +168,7 @@ def _compare(options) -> int:
     from .tables import comparison_table
 
     clip, seconds = _load(options)
-    return _print(options, _with_clip(_recognizer(options).compare(clip), clip, seconds), comparison_table)
+    return _print(options, _with_decoding(_recognizer(options).compare(clip), seconds), comparison_table)
 
 
 def _recognize(options) -> int:
@@ -180,7 +177,7 @@ def _recognize(options) -> int:
     clip, seconds = _load(options)
     recognizer = _recognizer(options)
     answer = recognizer.recognize(clip, _mode(options, recognizer))
-    return _print(options, _with_clip(answer, clip, seconds), recognition_table)
+    return _print(options, _with_decoding(answer, seconds), recognition_table)
 
 
 def _timeline(options) -> int:
@@ -191,7 +188,7 @@ def _timeline(options) -> int:
     recognizer = _recognizer(options)
     mode = _mode(options, recognizer)
     if not sys.stderr.isatty():
-        return _print(options, _with_clip(recognizer.timeline(clip, mode), clip, seconds), timeline_table)
+        return _print(options, _with_decoding(recognizer.timeline(clip, mode), seconds), timeline_table)
     from tqdm import tqdm
 
     with tqdm(unit="piece", leave=False) as bar:
@@ -201,7 +198,7 @@ def _timeline(options) -> int:
             bar.update(done - bar.n)
 
         timeline = recognizer.timeline(clip, mode, progress=report)
-    return _print(options, _with_clip(timeline, clip, seconds), timeline_table)
+    return _print(options, _with_decoding(timeline, seconds), timeline_table)
 
 
 def _batch(options) -> int:

@@ -135,7 +135,7 @@ class EmotionRecognizer:
         self._check_mode(mode)
         info, heard, front = self._listen(clip, None, MAX_TIMELINE_SECONDS)
         timer, segments = StageTimer(self.device, progress), []
-        for span in timer.track(cut_at_pauses(list(heard.spans), info.seconds)):
+        for span in timer.track(cut_at_pauses(heard.spans, info.seconds)):
             answer = self._answer(join_speech(heard.samples, spans_within(heard.spans, span)), (mode,))[mode]
             segments.append(TimelineSegment(span.start, span.end, self._recognition(mode, answer, {})))
         seconds = sum(front.values()) + sum(segment.recognition.seconds for segment in segments)

@@ -10,6 +10,7 @@ quieter was made far from the microphone or with its gain turned down, and is ra
 Needs the package silero-vad (its weights come in its wheel).
 """
 
+import functools
 import importlib
 import threading
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ def remove_rumble(samples: np.ndarray) -> np.ndarray:
         return np.zeros_like(samples)
     padded = np.pad(samples, half, "symmetric")
     size = 1 << (min(BLOCK, len(padded)) + TAPS).bit_length()
-    response, step = np.fft.rfft(_low_pass(), size), size - TAPS + 1
+    response, step = _low_pass_response(size), size - TAPS + 1
     low = np.empty_like(samples)
     for start in range(0, len(samples), step):
         block = padded[start : start + size]
@@ -99,6 +100,11 @@ def _low_pass() -> np.ndarray:
     times = np.arange(TAPS) - TAPS // 2
     taps = np.sinc(2 * CUTOFF_HZ / SAMPLE_RATE * times) * np.hamming(TAPS)
     return taps / taps.sum()
+
+
+@functools.cache  # of the few sizes that blocks have
+def _low_pass_response(size: int) -> np.ndarray:
+    return np.fft.rfft(_low_pass(), size)
 
 
 def speech_level(samples: np.ndarray) -> float:

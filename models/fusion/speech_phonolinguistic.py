@@ -35,7 +35,7 @@ MIN_LOOP_TOKENS = 8
 class SpeechStates:
     """What the speech network heard: hidden_states, each (batch, time, size), their mask (batch, time), its input
     with the input's mask, which the pooling of the spectrum and the CTC head read, and, where silence is kept, what a
-    Whisper decoder reads instead of them (`silence_phonolinguistic.Heard`)."""
+    Whisper decoder reads instead of them (`silence_phonolinguistic.DecoderInput`)."""
 
     hidden_states: tuple[torch.Tensor, ...]
     last_hidden_state: torch.Tensor
@@ -202,7 +202,7 @@ class WhisperGreedyDecoder:
         Args:
             max_new_tokens: bounds all rows or each; None: by the length of the states (`token_limit`).
             heard: read these states and the kept silence behind them in place of `encoder_states`
-                (`silence_phonolinguistic.Heard`).
+                (`silence_phonolinguistic.DecoderInput`).
             language_id: language token for all rows of a multilingual network; None: each row's own is detected.
         """
         decoder, device, batch = self.decoder, encoder_states.device, encoder_states.shape[0]

@@ -174,7 +174,7 @@ def _state(source) -> tuple:
 
 
 @dataclass
-class Heard:
+class DecoderInput:
     """What the decoder reads of a batch: states (batch, time, d_model) of the clips with the real silence behind them,
     mask (batch, time), and the kept silence behind those: its levels, one a row, and the score bias (batch, blocks)."""
 
@@ -268,5 +268,5 @@ def encode_with_silence(
         mask=(steps < clip[:, None])[:, :longest],
         input_features=log_mel,
         input_mask=mask,
-        heard=Heard(states[-1], heard, bias, keys, encoder, cache),
+        heard=DecoderInput(states[-1], heard, bias, keys, encoder, cache),
     )

@@ -67,7 +67,7 @@ def _as_numpy(source: Any) -> np.ndarray:
         values = np.asarray(source)
         if values.dtype == object:
             raise TypeError
-    except (ValueError, TypeError, NotImplementedError, RuntimeError):
+    except (ValueError, TypeError, RuntimeError):
         raise AudioError(
             f"{type(source).__name__} is not audio; accepted: a path, bytes, a file object, or an array with its rate."
         ) from None

@@ -9,7 +9,7 @@ MAX_SECONDS = 15.0
 
 
 def cut_at_pauses(
-    spans: list[SpeechSpan],
+    spans: Sequence[SpeechSpan],
     total_seconds: float,
     min_seconds: float = MIN_SECONDS,
     max_seconds: float = MAX_SECONDS,
