@@ -21,7 +21,7 @@ OTHERS = {
     "synthetic": CorpusFacts(
         "synthetic read speech",
         "training utterances of MELD and GoEmotions read by flite and espeak-ng; for recognition only",
-        "made for this project (training/release/speak.py)",
+        "made for this project (training/release/speak.py of release 0.2.0, since removed)",
         "flite; espeak-ng",
     ),
     "constructed pairs": CorpusFacts(
